@@ -1,0 +1,1 @@
+"""Blends composed from isolated galaxies."""

@@ -1,0 +1,1 @@
+"""Catalogues: schema, flags, reading and writing, matching, comparing."""

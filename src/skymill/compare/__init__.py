@@ -1,0 +1,1 @@
+"""Matching, injection and tables of metrics."""

@@ -1,0 +1,1 @@
+"""Survey, StampSet and Tile."""

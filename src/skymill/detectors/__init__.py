@@ -1,0 +1,1 @@
+"""From a tile to a catalogue."""

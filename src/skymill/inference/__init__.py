@@ -1,0 +1,1 @@
+"""Windows over tiles and measuring in batches."""

@@ -1,0 +1,1 @@
+"""Survey images in, checked tiles out."""

@@ -1,0 +1,1 @@
+"""Versions, code stamps, provenance records and atomic writing."""

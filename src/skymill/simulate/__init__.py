@@ -1,0 +1,1 @@
+"""Isolated galaxies and fields, drawn with GalSim."""

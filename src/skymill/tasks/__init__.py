@@ -1,0 +1,1 @@
+"""What is learned: inputs, targets, losses, columns."""

@@ -1,0 +1,1 @@
+"""The Lightning loop, its data and the model card."""
