@@ -1,0 +1,227 @@
+"""StampSet: many small images of one size, with named layers, in HDF5.
+
+A set is written in shards by jobs that run side by side, then tied together as one file of HDF5 virtual datasets.
+Readers open that file and see one set; shards are an execution detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from skymill.errors import DataError
+from skymill.provenance.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CHUNK_BYTES = 2**20
+Attributes = Mapping[str, str | int | float]
+
+
+def centre_index(size: int) -> int:
+    """Return the index of the pixel that a centred object's nominal position falls on: ``size // 2``."""
+    return size // 2
+
+
+def write_shard(path: str | Path, layers: Mapping[str, NDArray], start: int, attributes: Attributes) -> None:
+    """Write stamps ``start … start + n - 1`` of a set, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The shard's file.
+    layers : mapping of str to ndarray (n, band, y, x)
+        float32 images, uint8 masks; all of one length n.
+    start : int
+        Number of the first stamp within the set.
+    attributes : mapping
+        Facts about the set (pixel scale, zero-point, version, …); no dates.
+
+    Raises
+    ------
+    DataError
+        If the layers differ in length or are not 4-D, or the file cannot be written.
+    """
+    lengths = {name: layer.shape for name, layer in layers.items()}
+    if len({shape[0] for shape in lengths.values()}) != 1 or any(len(shape) != 4 for shape in lengths.values()):
+        raise DataError(path, expected="layers of one length with axes (n, band, y, x)", found=str(lengths))
+    with atomic_path(path) as partial, h5py.File(partial, "w", libver="latest") as file:
+        file.attrs.update({**attributes, "start": start})
+        for name, layer in layers.items():
+            chunk = max(1, min(len(layer), CHUNK_BYTES // max(layer[0].nbytes, 1)))
+            file.create_dataset(name, data=layer, chunks=(chunk, *layer.shape[1:]), compression="lzf", shuffle=True)
+
+
+def link_shards(path: str | Path, shards: Sequence[str | Path], attributes: Attributes) -> int:
+    """Tie shards together as one file of virtual datasets; returns the number of stamps.
+
+    Parameters
+    ----------
+    path : str or Path
+        The set's file; it refers to the shards by paths relative to itself.
+    shards : sequence of path
+        In any order; they must cover 0 … n - 1 without gap or overlap.
+    attributes : mapping
+        Facts about the set.
+
+    Raises
+    ------
+    DataError
+        If a shard cannot be read, or the shards leave a gap, overlap or differ in layers.
+    """
+    path = Path(path)
+    starts: list[tuple[int, Path]] = []
+    for shard in map(Path, shards):
+        with _open(shard) as file:
+            starts.append((int(file.attrs["start"]), shard))
+    starts.sort()
+    first = starts[0][1]
+    with _open(first) as file:
+        shapes = {name: (file[name].shape[1:], file[name].dtype) for name in file}
+    total = _check_cover(path, starts, shapes)
+    with atomic_path(path) as partial, h5py.File(partial, "w", libver="latest") as target:
+        target.attrs.update(dict(attributes))
+        for name, (shape, dtype) in shapes.items():
+            target.create_virtual_dataset(name, _layout(path, name, (total, *shape), dtype, starts))
+    return total
+
+
+def _check_cover(path: Path, starts: list[tuple[int, Path]], shapes: Mapping) -> int:
+    """Check that the shards follow each other without a gap; return the number of stamps."""
+    expected = 0
+    for start, shard in starts:
+        with _open(shard) as file:
+            found = {name: (file[name].shape[1:], file[name].dtype) for name in file}
+            count = len(file[next(iter(file))])
+        if start != expected or found != shapes:
+            raise DataError(
+                shard,
+                expected=f"stamps from {expected} on with layers {sorted(shapes)} for {path.name}",
+                found=f"stamps from {start} on with layers {sorted(found)}",
+                remedy="Remove the folder and run the stage again.",
+            )
+        expected += count
+    return expected
+
+
+def _layout(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, starts: list) -> h5py.VirtualLayout:
+    layout = h5py.VirtualLayout(shape=shape, dtype=dtype)
+    for start, shard in starts:
+        with _open(shard) as file:
+            source_shape = file[name].shape
+        relative = Path(shard).resolve().relative_to(path.resolve().parent)
+        layout[start : start + source_shape[0]] = h5py.VirtualSource(str(relative), name, shape=source_shape)
+    return layout
+
+
+def _open(path: str | Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(path, expected="a readable HDF5 stamp set", found=str(error)) from error
+
+
+class StampSet:
+    """n stamps of one size with named layers; reads what is asked for and never all at once.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    n : int
+        Number of stamps.
+    layers : tuple of str
+        Names of the layers.
+    attrs : dict
+        Facts about the set, as given when it was written.
+
+    Examples
+    --------
+    >>> with StampSet.open("stamps.h5") as stamps:   # doctest: +SKIP
+    ...     first = stamps.read("image", slice(0, 10))   # (10, band, y, x) float32
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path, self._file = path, file
+        self.layers = tuple(sorted(file))
+        self.attrs = {name: value.item() if isinstance(value, np.generic) else value for name, value in file.attrs.items()}
+        self.n = len(file[self.layers[0]])
+
+    @classmethod
+    def open(cls, path: str | Path) -> StampSet:
+        """Open a set for reading; close it with ``with`` or :meth:`close`.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, not HDF5 or holds no layers, or one of its shards is gone.
+        """
+        file = _open(path)
+        if not len(file):
+            raise DataError(path, expected="at least one layer", found="none")
+        for name in file:
+            _check_shards(Path(path), file[name])
+        return cls(Path(path), file)
+
+    def shape(self, layer: str) -> tuple[int, ...]:
+        """Return (n, band, y, x) of a layer."""
+        return self._layer(layer).shape
+
+    def read(self, layer: str, index: slice | NDArray[np.integer] | Sequence[int]) -> NDArray:
+        """Read some stamps of a layer.
+
+        Parameters
+        ----------
+        layer : str
+            Name of the layer.
+        index : slice or sequence of int
+            Which stamps, in any order; repeats are allowed.
+
+        Returns
+        -------
+        ndarray (m, band, y, x)
+            In the order of `index`.
+        """
+        dataset = self._layer(layer)
+        if isinstance(index, slice):
+            return dataset[index]
+        # HDF5 wants rising indices without repeats.
+        unique, back = np.unique(np.asarray(index, dtype=np.int64), return_inverse=True)
+        if not len(unique):
+            return np.empty((0, *dataset.shape[1:]), dtype=dataset.dtype)
+        return dataset[unique][back]
+
+    def _layer(self, name: str) -> h5py.Dataset:
+        if name not in self.layers:
+            raise DataError(self.path, expected=f"one of the layers {', '.join(self.layers)}", found=f"'{name}'")
+        return self._file[name]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __len__(self) -> int:
+        """Return the number of stamps."""
+        return self.n
+
+    def __enter__(self) -> StampSet:
+        """Return the set itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+def _check_shards(path: Path, dataset: h5py.Dataset) -> None:
+    """HDF5 fills a missing virtual source with zeros in silence: refuse it instead."""
+    if not dataset.is_virtual:
+        return
+    for source in dataset.virtual_sources():
+        if not (path.parent / source.file_name).is_file():
+            raise DataError(path.parent / source.file_name, expected="a shard of the set", found="no such file")
