@@ -1,0 +1,56 @@
+"""What every test has: a quiet machine, no network, and the shared real data where they are present."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Set before numpy or torch is imported: each test process and its children compute on one thread, so that
+# parallel tests do not fight for cores and sums do not depend on their number.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ[variable] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost", ""}
+
+# Seeded examples and no time limit for one of them: a busy machine must not fail a test.
+settings.register_profile("skymill", derandomize=True, deadline=None, database=None)
+settings.load_profile("skymill")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the shared real data: ``../shared/data`` beside the checkout, or ``$SKYMILL_SHARED_DATA``."""
+    default = REPOSITORY.parent / "shared" / "data"
+    folder = Path(os.environ.get("SKYMILL_SHARED_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"the shared real data are not at {folder} (set SKYMILL_SHARED_DATA to their folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection that leaves this machine: tests run offline."""
+    connect = socket.socket.connect
+
+    def local_connect(self: socket.socket, address: object) -> None:
+        is_internet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if is_internet and isinstance(address, tuple) and address[0] not in LOCAL_HOSTS:
+            raise OSError(f"tests run offline, but one connects to {address}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", local_connect)
+        yield
