@@ -1,0 +1,176 @@
+"""Tile: science, rms and mask arrays with a WCS, on disk as one FITS file that is memory-mapped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import IntFlag
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from skymill.errors import DataError
+from skymill.provenance.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+META_KEY = "SKYMILL"
+
+
+class MaskBit(IntFlag):
+    """Bits of a tile's mask."""
+
+    BAD = 1
+    """Marked bad by the given mask, or without a usable noise."""
+    SATURATED = 2
+    """At or above the saturation level."""
+    NO_DATA = 4
+    """NaN, infinite or outside the exposure; the science value is 0."""
+
+
+@dataclass(frozen=True)
+class TileMeta:
+    """Facts about a tile.
+
+    Parameters
+    ----------
+    tile_id, survey, band : str
+        Names.
+    pixel_scale_arcsec, zero_point_mag, gain_e_per_unit : float
+        As for a :class:`~skymill.data.survey.Survey`.
+    saturation : float or None
+        Pixel value above which a pixel is saturated, image units.
+    psf_fwhm_px : float
+        Full width at half maximum of the PSF in pixels.
+    psf_stars : int
+        Stars that the width was measured from; 0 when the survey's width was taken.
+    version : str
+        Version of the tile's artifact; empty for tiles that are not artifacts.
+    """
+
+    tile_id: str
+    survey: str
+    band: str
+    pixel_scale_arcsec: float
+    zero_point_mag: float
+    gain_e_per_unit: float
+    saturation: float | None
+    psf_fwhm_px: float
+    psf_stars: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image that detectors can work on; background-subtracted.
+
+    Parameters
+    ----------
+    science : ndarray (y, x), float32
+        Image units, zero mean sky.
+    rms : ndarray (y, x), float32
+        Noise of the sky per pixel, image units, positive everywhere.
+    mask : ndarray (y, x), uint8
+        Bits of :class:`MaskBit`.
+    wcs : astropy.wcs.WCS or None
+        None for images without celestial coordinates.
+    meta : TileMeta
+        Facts about the tile.
+    """
+
+    science: NDArray[np.float32]
+    rms: NDArray[np.float32]
+    mask: NDArray[np.uint8]
+    wcs: WCS | None
+    meta: TileMeta
+
+    def __post_init__(self) -> None:
+        """Check that the three images belong together."""
+        shapes = {"science": self.science.shape, "rms": self.rms.shape, "mask": self.mask.shape}
+        if self.science.ndim != 2 or len(set(shapes.values())) != 1:
+            raise DataError(f"tile {self.meta.tile_id}", expected="three images of one 2-D shape", found=str(shapes))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(y, x) size in pixels."""
+        return self.science.shape
+
+    def window(self, y0: int, y1: int, x0: int, x1: int) -> Tile:
+        """Return rows y0 … y1 - 1 and columns x0 … x1 - 1 as a tile whose WCS is shifted along; no data are copied."""
+        box = np.s_[y0:y1, x0:x1]
+        wcs = None if self.wcs is None else self.wcs[box]
+        return replace(self, science=self.science[box], rms=self.rms[box], mask=self.mask[box], wcs=wcs)
+
+    def sky(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+        """Return right ascension and declination in degrees (ICRS) of 0-based pixel positions; NaN without a WCS."""
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        if self.wcs is None or not x.size:
+            return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+        ra, dec = self.wcs.all_pix2world(x, y, 0)
+        return np.asarray(ra), np.asarray(dec)
+
+    def write(self, path: str | Path) -> None:
+        """Write the tile as FITS with the extensions SCI, RMS and MASK, whole or not at all."""
+        header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
+        header[META_KEY] = json.dumps(asdict(self.meta), sort_keys=True)
+        images = {"SCI": self.science, "RMS": self.rms, "MASK": self.mask}
+        hdus = [fits.ImageHDU(np.asarray(data), header=header, name=name) for name, data in images.items()]
+        with atomic_path(path) as partial:
+            fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(partial, overwrite=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Tile:
+        """Open a tile that :meth:`write` made; pixels are read from the disk when they are used.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or not a tile of skymill.
+        """
+        try:
+            hdus = fits.open(path, memmap=True)
+            header = hdus["SCI"].header
+            meta = TileMeta(**json.loads(header[META_KEY]))
+            images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                path, expected="a tile written by skymill's ingest", found=str(error), remedy="Run ingest on the image."
+            ) from error
+        wcs = WCS(header)
+        return cls(*images, wcs=wcs.celestial if wcs.has_celestial else None, meta=meta)
+
+
+def cutouts(image: NDArray, x: NDArray, y: NDArray, size: int, fill: float = 0.0) -> NDArray:
+    """Cut square stamps out of an image.
+
+    Parameters
+    ----------
+    image : ndarray (y, x)
+        The image; it may be memory-mapped.
+    x, y : ndarray (n,)
+        0-based positions; they are rounded to whole pixels.
+    size : int
+        Side of the stamps in pixels; pixel ``size // 2`` of a stamp is the rounded position.
+    fill : float
+        Value of what lies outside the image.
+
+    Returns
+    -------
+    ndarray (n, size, size)
+        A copy in the image's dtype and native byte order.
+    """
+    left = np.rint(np.asarray(x)).astype(np.int64) - size // 2
+    bottom = np.rint(np.asarray(y)).astype(np.int64) - size // 2
+    stamps = np.full((len(left), size, size), fill, dtype=image.dtype.newbyteorder("="))
+    height, width = image.shape
+    for stamp, x0, y0 in zip(stamps, left, bottom, strict=True):
+        xa, xb = max(x0, 0), min(x0 + size, width)
+        ya, yb = max(y0, 0), min(y0 + size, height)
+        if xa < xb and ya < yb:
+            stamp[ya - y0 : yb - y0, xa - x0 : xb - x0] = image[ya:yb, xa:xb]
+    return stamps
+
