@@ -63,7 +63,12 @@ class Layout:
         column, row = np.floor((x + 0.5) / self.step_px), np.floor((y + 0.5) / self.step_px)
         on_x, on_y = x - column * self.step_px, y - row * self.step_px
         place = (row * self.columns + column).astype(np.int64)
-        inside = (on_x < self.stamp_px - 0.5) & (on_y < self.stamp_px - 0.5) & (column >= 0) & (column < self.columns)
+        inside = (
+            (on_x < self.stamp_px - 0.5)
+            & (on_y < self.stamp_px - 0.5)
+            & (column >= 0)
+            & (column < self.columns)
+        )
         inside &= (place >= 0) & (place < len(self.stamp_ids))
         stamp_id = np.where(inside, self.stamp_ids[np.where(inside, place, 0)], -1)
         return stamp_id, on_x, on_y
@@ -90,7 +95,9 @@ def mosaic(images: NDArray, stamp_ids: NDArray, survey: Survey, gap_px: int = GA
     layout : Layout
         Turns positions from stamps to the mosaic and back.
     """
-    layout = Layout(np.asarray(stamp_ids, dtype=np.int64), images.shape[-1], gap_px, max(1, ceil(sqrt(len(images)))))
+    layout = Layout(
+        np.asarray(stamp_ids, dtype=np.int64), images.shape[-1], gap_px, max(1, ceil(sqrt(len(images))))
+    )
     science = np.zeros(layout.shape, dtype=np.float32)
     for image, x0, y0 in zip(images[:, 0], *layout.corners(), strict=True):
         science[y0 : y0 + layout.stamp_px, x0 : x0 + layout.stamp_px] = image

@@ -48,13 +48,17 @@ def write_shard(path: str | Path, layers: Mapping[str, NDArray], start: int, att
         If the layers differ in length or are not 4-D, or the file cannot be written.
     """
     lengths = {name: layer.shape for name, layer in layers.items()}
-    if len({shape[0] for shape in lengths.values()}) != 1 or any(len(shape) != 4 for shape in lengths.values()):
+    if len({shape[0] for shape in lengths.values()}) != 1 or any(
+        len(shape) != 4 for shape in lengths.values()
+    ):
         raise DataError(path, expected="layers of one length with axes (n, band, y, x)", found=str(lengths))
     with atomic_path(path) as partial, h5py.File(partial, "w", libver="latest") as file:
         file.attrs.update({**attributes, "start": start})
         for name, layer in layers.items():
             chunk = max(1, min(len(layer), CHUNK_BYTES // max(layer[0].nbytes, 1)))
-            file.create_dataset(name, data=layer, chunks=(chunk, *layer.shape[1:]), compression="lzf", shuffle=True)
+            file.create_dataset(
+                name, data=layer, chunks=(chunk, *layer.shape[1:]), compression="lzf", shuffle=True
+            )
 
 
 def link_shards(path: str | Path, shards: Sequence[str | Path], attributes: Attributes) -> int:
@@ -109,7 +113,9 @@ def _check_cover(path: Path, starts: list[tuple[int, Path]], shapes: Mapping) ->
     return expected
 
 
-def _layout(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, starts: list) -> h5py.VirtualLayout:
+def _layout(
+    path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, starts: list
+) -> h5py.VirtualLayout:
     layout = h5py.VirtualLayout(shape=shape, dtype=dtype)
     for start, shard in starts:
         with _open(shard) as file:
@@ -149,7 +155,10 @@ class StampSet:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path, self._file = path, file
         self.layers = tuple(sorted(file))
-        self.attrs = {name: value.item() if isinstance(value, np.generic) else value for name, value in file.attrs.items()}
+        self.attrs = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in file.attrs.items()
+        }
         self.n = len(file[self.layers[0]])
 
     @classmethod
@@ -198,7 +207,9 @@ class StampSet:
 
     def _layer(self, name: str) -> h5py.Dataset:
         if name not in self.layers:
-            raise DataError(self.path, expected=f"one of the layers {', '.join(self.layers)}", found=f"'{name}'")
+            raise DataError(
+                self.path, expected=f"one of the layers {', '.join(self.layers)}", found=f"'{name}'"
+            )
         return self._file[name]
 
     def close(self) -> None:
@@ -224,4 +235,6 @@ def _check_shards(path: Path, dataset: h5py.Dataset) -> None:
         return
     for source in dataset.virtual_sources():
         if not (path.parent / source.file_name).is_file():
-            raise DataError(path.parent / source.file_name, expected="a shard of the set", found="no such file")
+            raise DataError(
+                path.parent / source.file_name, expected="a shard of the set", found="no such file"
+            )

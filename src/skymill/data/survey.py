@@ -59,7 +59,9 @@ class Survey(ConfigModel):
     zero_point_mag: float = Field(ge=-10, le=60, description="AB magnitude of one image unit.")
     gain_e_per_unit: float = Field(gt=0, description="Electrons for one image unit over the whole exposure.")
     background_rms: float = Field(gt=0, description="Noise of the blank sky per pixel, image units.")
-    saturation: float | None = Field(None, gt=0, description="Pixel value above which a pixel is saturated, image units.")
+    saturation: float | None = Field(
+        None, gt=0, description="Pixel value above which a pixel is saturated, image units."
+    )
     psf: Psf = Field(description="Point-spread function.")
     sources: dict[str, str] = Field(description="Where each number comes from, by key.")
 

@@ -92,7 +92,9 @@ class Tile:
         """Check that the three images belong together."""
         shapes = {"science": self.science.shape, "rms": self.rms.shape, "mask": self.mask.shape}
         if self.science.ndim != 2 or len(set(shapes.values())) != 1:
-            raise DataError(f"tile {self.meta.tile_id}", expected="three images of one 2-D shape", found=str(shapes))
+            raise DataError(
+                f"tile {self.meta.tile_id}", expected="three images of one 2-D shape", found=str(shapes)
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -138,7 +140,10 @@ class Tile:
             images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
-                path, expected="a tile written by skymill's ingest", found=str(error), remedy="Run ingest on the image."
+                path,
+                expected="a tile written by skymill's ingest",
+                found=str(error),
+                remedy="Run ingest on the image.",
             ) from error
         wcs = WCS(header)
         return cls(*images, wcs=wcs.celestial if wcs.has_celestial else None, meta=meta)
@@ -173,4 +178,3 @@ def cutouts(image: NDArray, x: NDArray, y: NDArray, size: int, fill: float = 0.0
         if xa < xb and ya < yb:
             stamp[ya - y0 : yb - y0, xa - x0 : xb - x0] = image[ya:yb, xa:xb]
     return stamps
-

@@ -84,4 +84,8 @@ def _tree_hash(path: Path) -> str:
 
 def _is_docstring(node: ast.stmt) -> bool:
     """A string that stands alone: a docstring, or the text below a constant."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -20,9 +20,7 @@ from skymill.provenance.atomic import write_text
 from skymill.provenance.code import SOURCE, code_stamp
 
 FILENAME = "provenance.json"
-PACKAGES = (
-    "numpy scipy astropy photutils sep galsim h5py pyarrow torch lightning kornia torchmetrics safetensors snakemake".split()
-)
+PACKAGES = "numpy scipy astropy photutils sep galsim h5py pyarrow torch lightning kornia torchmetrics safetensors snakemake".split()
 
 
 @dataclass
@@ -69,7 +67,9 @@ def recording(
     record, started = Record(), time.perf_counter()
     yield record
     if record.rows is None:
-        raise DataError(Path(folder) / FILENAME, expected="a number of rows", found="none: the stage did not set it")
+        raise DataError(
+            Path(folder) / FILENAME, expected="a number of rows", found="none: the stage did not set it"
+        )
     content = {
         **recipe,
         "seed": recipe["params"].get("seed"),
@@ -99,7 +99,10 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(
-            path, expected="a provenance record", found=str(error), remedy="Run the stage again; its product cannot be traced."
+            path,
+            expected="a provenance record",
+            found=str(error),
+            remedy="Run the stage again; its product cannot be traced.",
         ) from error
 
 
@@ -126,7 +129,10 @@ def git_state() -> dict[str, Any]:
         commit = _git("rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "reason": "skymill is not run from a git checkout; 'code' identifies its source"}
+        return {
+            "commit": None,
+            "reason": "skymill is not run from a git checkout; 'code' identifies its source",
+        }
 
 
 def _git(*arguments: str) -> str:
@@ -142,7 +148,11 @@ def host() -> dict[str, str]:
 def _files(folder: str | Path) -> list[str]:
     found = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in found)
-    return [name for name in names if name != FILENAME and not any(part.startswith(".") for part in name.split("/"))]
+    return [
+        name
+        for name in names
+        if name != FILENAME and not any(part.startswith(".") for part in name.split("/"))
+    ]
 
 
 def _described(path: str | Path) -> dict[str, str]:

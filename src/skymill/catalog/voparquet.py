@@ -1,0 +1,122 @@
+"""Parquet files that carry VOTable metadata, after the VOParquet convention 1.0 (IVOA note, Taylor et al. 2025).
+
+Astropy reads them as ``parquet.votable``; TOPCAT, pandas and DuckDB read them as Parquet.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from astropy.io.votable import parse as parse_votable
+from astropy.io.votable.tree import Field, Param, Resource, TableElement, VOTableFile
+from astropy.table import Column, Table
+
+from skymill.errors import DataError
+from skymill.provenance.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from skymill.catalog.schema import Schema
+
+VERSION_KEY = b"IVOA.VOTable-Parquet.version"
+CONTENT_KEY = b"IVOA.VOTable-Parquet.content"
+VOTABLE_TYPES = {
+    "int32": "int",
+    "int64": "long",
+    "float32": "float",
+    "float64": "double",
+    "bool": "boolean",
+    "str": "unicodeChar",
+}
+
+
+def write(path: str | Path, table: Table, schema: Schema, params: Mapping[str, str | int | float]) -> None:
+    """Write `table` with the schema's column metadata and `params` in the VOTable header, whole or not at all."""
+    arrays = {name: pa.array(np.asarray(table[name])) for name in schema.columns}
+    widths = {name: _width(table[name]) for name, column in schema.columns.items() if column.dtype == "str"}
+    # Astropy's reader takes the length of text columns from these keys, and warns where they are missing.
+    lengths = {f"table::len::{name}".encode(): str(width).encode() for name, width in widths.items()}
+    metadata = {VERSION_KEY: b"1.0", CONTENT_KEY: _header(schema, params, len(table), widths), **lengths}
+    with atomic_path(path) as partial:
+        pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), partial, compression="zstd")
+
+
+def read(path: str | Path) -> tuple[Table, dict[str, Any]]:
+    """Read a table and the parameters of its VOTable header.
+
+    Raises
+    ------
+    DataError
+        If the file is not Parquet with VOTable metadata.
+    """
+    try:
+        content = pq.read_table(path)
+        header = (content.schema.metadata or {})[CONTENT_KEY]
+        votable = parse_votable(io.BytesIO(header), verify="ignore")
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise DataError(
+            path,
+            expected="a catalogue in Parquet with VOTable metadata",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
+    columns = {name: _to_numpy(content[name]) for name in content.column_names}
+    params = {param.ID: _plain(param.value) for param in votable.resources[0].params}
+    names = {param.ID: param.name for param in votable.resources[0].params}
+    return Table(columns, copy=False), {names[key]: value for key, value in params.items()}
+
+
+def _width(column: Column) -> int:
+    """Number of characters that the longest text of a column has, at least 1."""
+    return max(1, np.asarray(column).dtype.itemsize // np.dtype("U1").itemsize)
+
+
+def _header(
+    schema: Schema, params: Mapping[str, str | int | float], rows: int, widths: Mapping[str, int]
+) -> bytes:
+    """Return a VOTable without data that describes the columns; `widths` are the lengths of text columns."""
+    votable = VOTableFile(version="1.4")
+    resource = Resource(name=schema.name)
+    votable.resources.append(resource)
+    for number, (name, value) in enumerate(params.items()):
+        resource.params.append(_param(votable, f"param{number}", name, value))
+    element = TableElement(votable, name=schema.name, nrows=rows)
+    element.description = schema.description
+    resource.tables.append(element)
+    for name, column in schema.columns.items():
+        size = {"arraysize": str(widths[name])} if name in widths else {}
+        unit = {"unit": column.unit} if column.unit else {}
+        ucd = {"ucd": column.ucd} if column.ucd else {}
+        field = Field(
+            votable, ID=name, name=name, datatype=VOTABLE_TYPES[column.dtype], **size, **unit, **ucd
+        )
+        field.description = column.description
+        element.fields.append(field)
+    stream = io.BytesIO()
+    votable.to_xml(stream)
+    return stream.getvalue()
+
+
+def _param(votable: VOTableFile, identifier: str, name: str, value: str | int | float) -> Param:
+    kind = {str: "char", int: "long", float: "double"}[type(value)]
+    size = {"arraysize": "*"} if kind == "char" else {}
+    return Param(votable, ID=identifier, name=name, datatype=kind, value=str(value), **size)
+
+
+def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
+    values = column.to_numpy()
+    return values.astype(str) if values.dtype.kind in "OT" else values
+
+
+def _plain(value: Any) -> Any:
+    return (
+        value.item()
+        if isinstance(value, np.generic)
+        else str(value)
+        if isinstance(value, str | bytes)
+        else value
+    )
