@@ -71,7 +71,7 @@ def read(path: str | Path) -> tuple[Table, dict[str, Any]]:
 
 
 def _width(column: Column) -> int:
-    """Number of characters that the longest text of a column has, at least 1."""
+    """Return the length of the longest text of a column, at least 1."""
     return max(1, np.asarray(column).dtype.itemsize // np.dtype("U1").itemsize)
 
 

@@ -83,7 +83,7 @@ def _tree_hash(path: Path) -> str:
 
 
 def _is_docstring(node: ast.stmt) -> bool:
-    """A string that stands alone: a docstring, or the text below a constant."""
+    """Whether a statement is a string that stands alone: a docstring, or the text below a constant."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

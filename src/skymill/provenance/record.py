@@ -20,7 +20,10 @@ from skymill.provenance.atomic import write_text
 from skymill.provenance.code import SOURCE, code_stamp
 
 FILENAME = "provenance.json"
-PACKAGES = "numpy scipy astropy photutils sep galsim h5py pyarrow torch lightning kornia torchmetrics safetensors snakemake".split()
+PACKAGES = (
+    *("numpy", "scipy", "astropy", "photutils", "sep", "galsim", "h5py", "pyarrow"),
+    *("torch", "lightning", "kornia", "torchmetrics", "safetensors", "snakemake"),
+)
 
 
 @dataclass
@@ -137,7 +140,7 @@ def git_state() -> dict[str, Any]:
 
 def _git(*arguments: str) -> str:
     command: Sequence[str] = ("git", "-C", str(SOURCE), *arguments)
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def host() -> dict[str, str]:
