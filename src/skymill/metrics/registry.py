@@ -1,0 +1,59 @@
+"""The metrics by name. Adding one is one function and one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skymill.metrics import detection, photometry
+from skymill.registry import Registry
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure and what it is made of.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the columns named in `needs`, each of shape (n,) without NaN, and optional bootstrap `weights` of shape
+        (k, n); returns one number, or k.
+    unit : str
+        Unit of the value.
+    needs : tuple of str
+        Columns of the matched table, in the order of the function's arguments.
+    over : {"measured", "truth", "detections"}
+        Which rows it runs over: true sources with a measurement, all true sources, or all detections.
+    interval : {"bootstrap", "binomial"}
+        How its 95 % interval is made.
+    """
+
+    function: Callable[..., NDArray | np.floating]
+    unit: str
+    needs: tuple[str, ...]
+    over: Literal["measured", "truth", "detections"] = "measured"
+    interval: Literal["bootstrap", "binomial"] = "bootstrap"
+
+
+METRICS: Registry[Metric] = Registry("metric")
+
+_DELTA = ("delta_mag",)
+_ERRORS = ("flux", "flux_err", "flux_true")
+METRICS.register("flux_mape")(Metric(photometry.flux_mape, "percent", ("flux", "flux_true")))
+METRICS.register("mag_bias")(Metric(photometry.mag_bias, "mag", _DELTA))
+METRICS.register("mag_abs_median")(Metric(photometry.mag_abs_median, "mag", _DELTA))
+METRICS.register("mag_sigma")(Metric(photometry.mag_sigma, "mag", _DELTA))
+METRICS.register("mag_nmad")(Metric(photometry.mag_nmad, "mag", _DELTA))
+METRICS.register("outlier_fraction")(Metric(photometry.outlier_fraction, "fraction", _DELTA))
+METRICS.register("coverage_68")(Metric(photometry.coverage_68, "fraction", _ERRORS))
+METRICS.register("coverage_95")(Metric(photometry.coverage_95, "fraction", _ERRORS))
+METRICS.register("completeness")(
+    Metric(detection.completeness, "fraction", ("is_matched",), over="truth", interval="binomial")
+)
+METRICS.register("purity")(
+    Metric(detection.purity, "fraction", ("is_matched",), over="detections", interval="binomial")
+)

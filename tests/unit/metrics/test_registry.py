@@ -1,0 +1,62 @@
+"""What holds for every metric: it is enough to register one to have it tested."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from skymill.errors import ConfigError
+from skymill.metrics.registry import METRICS, Metric
+
+
+def columns(n=40, seed=14):
+    generator = np.random.default_rng(seed)
+    flux_true = generator.uniform(1, 9, n)
+    flux = flux_true * generator.normal(1, 0.1, n)
+    return {
+        "flux": flux,
+        "flux_true": flux_true,
+        "flux_err": 0.1 * flux_true,
+        "delta_mag": -2.5 * np.log10(flux / flux_true),
+        "is_matched": generator.random(n) < 0.8,
+    }
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_needs_are_the_functions_arguments(name):
+    metric = METRICS[name]
+    arguments = [argument.name for argument in inspect.signature(metric.function).parameters.values()]
+    assert "weights" in arguments
+    assert arguments.index("weights") == len(metric.needs)
+    assert set(metric.needs) <= set(columns())
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_values_are_finite_and_do_not_depend_on_the_order_of_rows(name):
+    metric, data = METRICS[name], columns()
+    value = metric.function(*(data[column] for column in metric.needs))
+    backwards = metric.function(*(data[column][::-1] for column in metric.needs))
+    assert np.isfinite(value)
+    assert value == pytest.approx(backwards)
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_weights_are_repeats_of_rows(name):
+    metric, data = METRICS[name], columns()
+    counts = np.random.default_rng(15).integers(0, 4, (3, 40))
+    values = metric.function(*(data[column] for column in metric.needs), weights=counts.astype(float))
+    for value, count in zip(values, counts, strict=True):
+        repeated = metric.function(*(np.repeat(data[column], count) for column in metric.needs))
+        assert value == pytest.approx(repeated)
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_units_are_those_of_the_report(name):
+    assert METRICS[name].unit in {"percent", "mag", "fraction"}
+
+
+def test_names_are_unique_and_unknown_ones_list_the_known():
+    with pytest.raises(ConfigError, match="registered already"):
+        METRICS.register("flux_mape")(Metric(np.mean, "percent", ()))
+    with pytest.raises(ConfigError, match=r"mag_sigma.*'flux_map'"):
+        METRICS["flux_map"]
