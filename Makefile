@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: help run test lint setup lock clean
 
 help: ## show this list
-	@awk -F ':|## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
+	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  settings: CONFIG=$(CONFIG) CORES=$(CORES) ARGS="-n" PYTHON=$(PYTHON) PYTEST_ARGS="-k tile"'
 
 run: setup ## run the workflow: make run CONFIG=config/sdss.yaml CORES=8 ARGS="more arguments of snakemake"

@@ -22,9 +22,8 @@ can_apt() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 apt_install() {
     say "installing Debian's $* (apt-get)"
-    { [ -n "${apt_updated:-}" ] || apt-get update -qq; } >&2 || return 1
-    apt_updated=yes
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2
+    apt-get update -qq >&2 || return 1
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
 check_python() {
