@@ -1,0 +1,236 @@
+"""The tile table and how tiles are read: what the workflow and the ingest stage agree on."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from skymill.config.base import NAME_PATTERN, ConfigModel
+from skymill.errors import ConfigError
+
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+URL_SCHEMES = ("http", "https")
+FILE_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def _hdu(value: object) -> object:
+    """Turn ``"3"`` into 3 and leave names (``"SCI"``) alone."""
+    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
+
+
+Hdu = Annotated[int | str, BeforeValidator(_hdu)]
+"""Number (0 is the primary HDU) or name of a FITS extension."""
+
+
+def is_url(location: str) -> bool:
+    """Whether `location` is an http(s) address rather than a path."""
+    return urlsplit(location).scheme in URL_SCHEMES
+
+
+class TileRow(ConfigModel):
+    """One row of the tile table: where a tile's files are and what they hold."""
+
+    tile_id: str = Field(pattern=NAME_PATTERN, description="Name of the tile; becomes a folder name.")
+    survey: str = Field(pattern=NAME_PATTERN, description="Name of a file in config/surveys.")
+    image: str = Field(min_length=1, description="Path or http(s) URL of the FITS image.")
+    image_hdu: Hdu | None = Field(
+        None, description="HDU of the image; empty: the first HDU with a 2-D image."
+    )
+    zero_point_mag: float | None = Field(
+        None, allow_inf_nan=False, description="AB magnitude of one image unit; empty: the survey's."
+    )
+    rms: str | None = Field(None, description="Path or URL of the noise map; empty: measured on the image.")
+    rms_hdu: Hdu | None = Field(
+        None, description="HDU of the noise map; given without `rms`, it is one of the image's file."
+    )
+    rms_kind: Literal["rms", "variance", "inverse_variance"] = Field(
+        "rms", description="What the noise map holds, in image units (squared for the variances)."
+    )
+    mask: str | None = Field(None, description="Path or URL of a mask whose nonzero pixels are bad.")
+    mask_hdu: Hdu | None = Field(
+        None, description="HDU of the mask; given without `mask`, it is one of the image's file."
+    )
+    background: Literal["measure", "subtracted"] = Field(
+        "measure", description="'measure': measure and subtract it; 'subtracted': it is gone already."
+    )
+    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="SHA-256 of the image file.")
+    rms_sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="SHA-256 of the noise map.")
+    mask_sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="SHA-256 of the mask.")
+    reference: str | None = Field(None, description="Path or URL of a catalogue to compare with.")
+    reference_format: str | None = Field(
+        None, pattern=NAME_PATTERN, description="Its format: a name that skymill.ingest.reference knows."
+    )
+    reference_sha256: str | None = Field(
+        None, pattern=SHA256_PATTERN, description="SHA-256 of the reference."
+    )
+
+    @field_validator("image", "rms", "mask", "reference")
+    @classmethod
+    def _location(cls, location: str | None) -> str | None:
+        """Refuse addresses that no part of skymill can fetch (ftp://…, s3://…)."""
+        if location and "://" in location and not is_url(location):
+            raise ValueError(f"expected a path or an http(s) URL, found {location!r}")
+        return location
+
+    @model_validator(mode="after")
+    def _whole(self) -> TileRow:
+        """Refuse a reference without its format and a checksum without its file."""
+        if (self.reference is None) != (self.reference_format is None):
+            raise ValueError("reference and reference_format are given together or not at all")
+        for key in ("rms", "mask", "reference"):
+            if getattr(self, f"{key}_sha256") and not getattr(self, key):
+                raise ValueError(f"{key}_sha256 is given but {key} is empty")
+        return self
+
+
+class SurveyMatch(ConfigModel):
+    """How far a tile may be from the survey that it, or a model, belongs to."""
+
+    pixel_scale_tolerance: float = Field(
+        0.02, gt=0, description="Largest |tile / survey - 1| of the pixel scale that is accepted."
+    )
+    psf_tolerance: float = Field(
+        0.3, gt=0, description="Largest |tile / survey - 1| of the PSF's FWHM that is accepted."
+    )
+    on_mismatch: Literal["refuse", "go_on"] = Field(
+        "refuse", description="What a tile beyond these meets: an error, or a warning in the log."
+    )
+
+
+class IngestConfig(SurveyMatch):
+    """How tiles are read, measured and checked against their survey."""
+
+    background_box_px: int = Field(128, ge=16, description="Side of the background mesh's cells (px).")
+    background_filter_cells: int = Field(
+        3, ge=1, le=15, description="Side of the median filter over the mesh (cells)."
+    )
+    source_threshold_rms: float = Field(
+        2.0, gt=0, description="Pixels in sources above this many rms are left out of the background."
+    )
+    saturation: float | None = Field(
+        None, gt=0, description="Pixels at or above this (image units) are saturated; null: the survey's."
+    )
+    max_bad_rms_fraction: float = Field(
+        0.5, gt=0, le=1, description="A noise map with a larger part unusable (zero, negative) is refused."
+    )
+    psf_min_stars: int = Field(5, ge=1, description="With fewer stars the survey's PSF is assumed, and said.")
+    psf_max_stars: int = Field(60, ge=1, description="At most this many stars, the brightest, are fitted.")
+    psf_min_snr: float = Field(50.0, gt=0, description="Stars below this signal to noise are not used.")
+
+
+def load_tiles(path: str | Path) -> list[TileRow]:
+    """Read and check the tile table.
+
+    Parameters
+    ----------
+    path : str or Path
+        Tab-separated, one header line with names of :class:`TileRow`'s fields in any order, one row a tile. Empty
+        cells take the field's default; empty lines and lines that begin with ``#`` are skipped.
+
+    Returns
+    -------
+    list of TileRow
+        In the order of the file; an empty list if there is only a header.
+
+    Raises
+    ------
+    ConfigError
+        Naming file, line and column: a file that is not there, an unknown or missing column, a cell that is not
+        valid, a tile_id that occurs twice.
+    """
+    lines = _data_lines(path)
+    _, header = next(lines, (0, []))
+    _check_header(path, header)
+    rows: dict[str, TileRow] = {}
+    for number, cells in lines:
+        row = _parse_row(path, number, header, cells)
+        if row.tile_id in rows:
+            raise ConfigError(
+                f"{path}, line {number}, column tile_id",
+                expected="each tile_id once",
+                found=f"'{row.tile_id}' a second time",
+                remedy="Rename one of the two tiles.",
+            )
+        rows[row.tile_id] = row
+    return list(rows.values())
+
+
+def _data_lines(path: str | Path) -> Iterator[tuple[int, list[str]]]:
+    """Give line number and cells of each line that says something."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, expected="a tab-separated tile table", found=str(error)) from None
+    reader = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    for number, cells in enumerate(reader, start=1):
+        if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+            yield number, [cell.strip() for cell in cells]
+
+
+def _check_header(path: str | Path, header: Sequence[str]) -> None:
+    known = list(TileRow.model_fields)
+    needed = [name for name, field in TileRow.model_fields.items() if field.is_required()]
+    unknown = [name for name in header if name not in known]
+    missing = [name for name in needed if name not in header]
+    if unknown or missing or len(set(header)) < len(header):
+        wrong = f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}"
+        raise ConfigError(
+            f"{path}, header",
+            expected=f"the columns {', '.join(needed)} and any of {', '.join(known)}, each once, between tabs",
+            found=wrong if unknown or missing else f"a column twice: {', '.join(header)}",
+        )
+
+
+def _parse_row(path: str | Path, number: int, header: Sequence[str], cells: Sequence[str]) -> TileRow:
+    where = f"{path}, line {number}"
+    if len(cells) > len(header):
+        raise ConfigError(where, expected=f"{len(header)} cells", found=f"{len(cells)}")
+    filled = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
+    try:
+        return TileRow.model_validate(filled)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        expected = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise ConfigError(where, expected=expected, found=f"the cells {filled}") from None
+        found = "an empty cell" if first["type"] == "missing" else repr(first["input"])
+        raise ConfigError(f"{where}, column {first['loc'][0]}", expected=expected, found=found) from None
+
+
+def local_location(location: str, data_dir: str | Path | None = None) -> str:
+    """Say where a file of the tile table is to be read from.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL as it stands in the table.
+    data_dir : str or Path, optional
+        A folder that holds files of the same names; replaces the path or the URL.
+
+    Returns
+    -------
+    str
+        ``data_dir/<name>``, or `location` unchanged without `data_dir`.
+
+    Raises
+    ------
+    ConfigError
+        If the last part of `location` is no plain file name.
+    """
+    if data_dir is None:
+        return location
+    name = PurePosixPath(unquote(urlsplit(location).path) if is_url(location) else location).name
+    if not FILE_NAME_PATTERN.fullmatch(name):
+        raise ConfigError(
+            location,
+            expected="a path or URL that ends in a file name",
+            found=repr(name),
+            remedy="Name a file.",
+        )
+    return str(Path(data_dir) / name)

@@ -1,0 +1,78 @@
+"""From the noise maps that surveys give to rms per pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skymill.errors import DataError
+from skymill.registry import Registry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NOISE_KINDS: Registry[Callable[[NDArray[np.float32]], NDArray[np.float32]]] = Registry("kind of noise map")
+
+
+@NOISE_KINDS.register("rms")
+def _rms(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    return noise
+
+
+@NOISE_KINDS.register("variance")
+def _variance(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.sqrt(noise)
+
+
+@NOISE_KINDS.register("inverse_variance")
+def _inverse_variance(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    return 1.0 / np.sqrt(noise)
+
+
+def rms_from(
+    noise: NDArray[np.float32], kind: str, max_bad_fraction: float, where: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Turn a noise map into rms per pixel.
+
+    Parameters
+    ----------
+    noise : ndarray (y, x), float32
+        As the survey gives it.
+    kind : {'rms', 'variance', 'inverse_variance'}
+        What it holds.
+    max_bad_fraction : float
+        A larger part of unusable pixels is an error.
+    where : str
+        File and HDU, for the message.
+
+    Returns
+    -------
+    rms : ndarray (y, x), float32
+        Positive and finite everywhere; unusable pixels hold the median of the others.
+    bad : ndarray (y, x), bool
+        Pixels whose noise is zero, negative, infinite or NaN.
+
+    Raises
+    ------
+    DataError
+        If more than `max_bad_fraction` of the pixels, or all, are unusable.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return usable_rms(NOISE_KINDS[kind](noise), max_bad_fraction, f"{where} as {kind}")
+
+
+def usable_rms(
+    rms: NDArray[np.float32], max_bad_fraction: float, where: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Replace unusable noise by the median of the usable; arguments, results and errors as for :func:`rms_from`."""
+    bad = ~(np.isfinite(rms) & (rms > 0))
+    if bad.all() or bad.mean() > max_bad_fraction:
+        raise DataError(
+            where,
+            expected=f"a noise that is positive in at least {1 - max_bad_fraction:.0%} of the pixels",
+            found=f"{bad.mean():.1%} zero, negative or not finite",
+            remedy="Check the image, rms_hdu and rms_kind in the tile table, or raise ingest.max_bad_rms_fraction.",
+        )
+    return np.where(bad, np.median(rms[~bad]), rms).astype(np.float32, copy=False), bad
