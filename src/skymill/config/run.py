@@ -1,0 +1,135 @@
+"""The configuration of one run: everything that a user can set, in one typed tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from skymill.config.base import NAME_PATTERN, ConfigModel
+from skymill.config.blend import BlendConfig
+from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
+from skymill.config.detect import CandidateConfig, DetectorConfig
+from skymill.config.ingest import IngestConfig
+from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
+from skymill.config.train import ModelConfig
+from skymill.errors import ConfigError
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+
+class RunConfig(ConfigModel):
+    """A run of the workflow."""
+
+    run: Name = Field(description="Name of the run; its face is in results/<run>/.")
+    seed: int = Field(ge=0, description="Root of all randomness.")
+    survey: Name = Field(description="Survey that is simulated: a file in surveys_dir.")
+    surveys_dir: str = Field("config/surveys", description="Folder of the surveys.")
+    data_dir: str | None = Field(
+        None, description="Folder with files of the same names as in the tile table; replaces paths and URLs."
+    )
+    leave_out_failed: bool = Field(
+        False, description="Leave out tiles whose ingest has failed before; the report lists them."
+    )
+    split: SplitConfig = Field(SplitConfig(), description="Division of the galaxies before blending.")
+    populations: dict[Name, PopulationConfig] = Field(min_length=1, description="Isolated galaxies, by name.")
+    blend: BlendConfig = Field(description="How blends are composed.")
+    models: dict[Name, ModelConfig] = Field(min_length=1, description="Networks to train, by name.")
+    tiles: str | None = Field(None, description="Tile table (TSV); null: no tiles but the simulated fields.")
+    fields: dict[Name, FieldConfig] = Field({}, description="Simulated tiles, by tile id.")
+    ingest: IngestConfig = Field(IngestConfig(), description="How tiles are read and checked.")
+    candidates: CandidateConfig = Field(
+        CandidateConfig(), description="Where on a tile the networks measure."
+    )
+    detectors: dict[Name, DetectorConfig] = Field(description="Detectors to compare with, by name.")
+    inject: InjectConfig | None = Field(
+        None, description="Galaxies of known flux added to tiles; null: none."
+    )
+    compare: CompareConfig = Field(CompareConfig(), description="Matching and metrics.")
+    report: ReportConfig = Field(ReportConfig(), description="The report page.")
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> RunConfig:
+        """Check what one piece says about another."""
+        if self.blend.population not in self.populations:
+            known = ", ".join(self.populations)
+            raise ValueError(f"blend.population: expected one of {known}, found '{self.blend.population}'")
+        if both := set(self.models) & set(self.detectors):
+            raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
+        return self
+
+
+def load_config(source: str | Path | Mapping[str, Any]) -> RunConfig:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A YAML file, or its content.
+
+    Raises
+    ------
+    ConfigError
+        One line for each wrong key: where it is, what was expected, what was found and, for unknown keys, which
+        there are.
+    """
+    name, values = ("config", source) if isinstance(source, Mapping) else (str(source), _read(Path(source)))
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(
+            name,
+            expected="a valid configuration (config/README.md describes every key)",
+            found="\n".join(["", *(f"  {_explain(item)}" for item in error.errors(include_url=False))]),
+        ) from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(path, expected="a YAML file", found=str(error)) from error
+
+
+def _explain(item: Mapping[str, Any]) -> str:
+    """Say in one line what is wrong with one key."""
+    where = ".".join(str(part) for part in item["loc"]) or "the whole"
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key; known here: {', '.join(_known_keys(item['loc'][:-1]))}"
+    found = "" if item["type"] == "missing" else f", found {item['input']!r:.80}"
+    return f"{where}: {item['msg']}{found}"
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    """List the keys of the piece of configuration at `location`, walking the JSON schema down to it."""
+    schema = RunConfig.model_json_schema()
+    options = [schema]
+    for part in location:
+        options = [inner for option in options for inner in _step(schema, option, str(part))]
+    return sorted({key for option in options for key in _resolved(schema, option).get("properties", {})})
+
+
+def _step(schema: Mapping, option: Mapping, part: str) -> list[Mapping]:
+    """Go one key down; a discriminator's tag (``parametric``) picks one of several forms."""
+    option = _resolved(schema, option)
+    forms = [*option.get("oneOf", []), *option.get("anyOf", [])]
+    if forms:
+        mapping = option.get("discriminator", {}).get("mapping", {})
+        if part in mapping:
+            return [{"$ref": mapping[part]}]
+        return [inner for form in forms for inner in _step(schema, form, part)]
+    if part in option.get("properties", {}):
+        return [option["properties"][part]]
+    extra = option.get("additionalProperties")
+    patterns = list(option.get("patternProperties", {}).values())
+    return [*patterns, extra] if isinstance(extra, dict) else patterns
+
+
+def _resolved(schema: Mapping, option: Mapping) -> Mapping:
+    while "$ref" in option or "allOf" in option:
+        reference = option["$ref"] if "$ref" in option else option["allOf"][0]["$ref"]
+        option = schema["$defs"][reference.rsplit("/", 1)[-1]]
+    return option

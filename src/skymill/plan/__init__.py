@@ -1,0 +1,1 @@
+"""From a configuration to the artifacts of a run."""

@@ -1,0 +1,88 @@
+"""Artifact: one product of one stage, with its recipe, inputs, files and shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from skymill.provenance.recipe import Recipe
+
+RESULTS = Path("results")
+ARTIFACTS = RESULTS / "artifacts"
+FAILURE = "failure.json"
+SIDES = ("train", "validation", "test")
+TEST_BLENDS = "test_blends"
+
+FILES: dict[str, dict[str, str]] = {
+    "fetch": {"file": "{name}"},
+    "simulate": {"stamps": "stamps.h5", "truth": "truth.parquet"},
+    "blend": {"stamps": "stamps.h5", "truth": "truth.parquet"},
+    "train": {"weights": "weights.safetensors", "card": "model.yaml"},
+    "evaluate": {"catalogue": "catalogue.parquet"},
+    "field": {"image": "image.fits", "truth": "truth.parquet"},
+    "ingest": {"tile": "tile.fits"},
+    "reference": {"sources": "sources.parquet"},
+    "inject": {"tile": "tile.fits", "truth": "truth.parquet"},
+    "infer": {"catalogue": "catalogue.parquet"},
+    "baseline": {"catalogue": "catalogue.parquet"},
+    "compare": {"metrics": "metrics.json", "matched": "matched.parquet"},
+}
+"""The files of an artifact by stage and role; the first is the main one."""
+
+
+TABLE = {
+    "evaluate": "catalogue",
+    "infer": "catalogue",
+    "baseline": "catalogue",
+    "blend": "truth",
+    "inject": "truth",
+    "reference": "sources",
+}
+"""Role of the file that takes part in the comparison, by stage."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One product of one stage.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What determines it.
+    inputs : mapping of str to str or list of str
+        Files that the stage reads, by role.
+    shards : tuple of (int, int)
+        First and one-past-last number of each piece that is made by a job of its own; empty for whole artifacts.
+    """
+
+    recipe: Recipe
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    shards: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the artifact."""
+        return self.recipe.folder(ARTIFACTS)
+
+    def file(self, role: str) -> str:
+        """Path of one of its files."""
+        return str(self.folder / FILES[self.recipe.stage][role].format(name=self.recipe.name))
+
+    def shard_files(self, suffix: str) -> list[str]:
+        """Paths of its shards: ``shards/<start>-<stop><suffix>``."""
+        return [str(self.folder / "shards" / f"{start}-{stop}{suffix}") for start, stop in self.shards]
+
+
+def identity(path: str | Path) -> str:
+    """Identify a file that skymill did not make by its size and time of change; ``missing`` if it is not there."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return "missing"
+    return f"size:{status.st_size} mtime_ns:{status.st_mtime_ns}"
+
+
+def cut_into_shards(count: int, size: int) -> tuple[tuple[int, int], ...]:
+    """Divide the numbers 0 … count - 1 into pieces of `size`."""
+    return tuple((start, min(start + size, count)) for start in range(0, count, size))

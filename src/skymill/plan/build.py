@@ -1,0 +1,297 @@
+"""Build the plan: a configuration, its surveys and its tile table become recipes that refer to each other.
+
+This runs each time the workflow is parsed, so it must stay quick: nothing here reads an image or imports numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from skymill.config.ingest import TileRow, is_url, load_tiles, local_location
+from skymill.config.run import RunConfig
+from skymill.data.survey import Survey, load_survey
+from skymill.errors import ConfigError
+from skymill.plan.artifact import SIDES, TABLE, TEST_BLENDS, Artifact, cut_into_shards, identity
+from skymill.plan.plan import Plan
+from skymill.provenance.recipe import Recipe
+
+PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
+"""Columns of the tile table that say where a file is or belong to another stage."""
+
+
+def build_plan(config: RunConfig, base: str | Path = ".", missing: Mapping[str, str] | None = None) -> Plan:
+    """Work out all artifacts of a run.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    base : str or Path
+        Folder of the workflow; relative paths of the configuration that do not exist in the working directory are
+        looked up here.
+    missing : mapping of str to str, optional
+        Kinds of detectors that cannot run here, with the reason; they are left out, and the plan's notes say so.
+
+    Raises
+    ------
+    ConfigError
+        If a survey, the tile table or a tile's name is wrong.
+    """
+    builder = _Builder(config, Path(base), dict(missing or {}))
+    builder.build()
+    return Plan(config, builder.survey, builder.artifacts.values(), builder.notes)
+
+
+class _Builder:
+    """Adds artifacts stage by stage, parents first."""
+
+    def __init__(self, config: RunConfig, base: Path, missing: dict[str, str]) -> None:
+        self.config, self.base, self.missing = config, base, missing
+        self.notes: list[dict[str, str]] = []
+        self.artifacts: dict[tuple[str, str], Artifact] = {}
+        self.survey = self._survey(config.survey)
+
+    def _locate(self, path: str) -> str:
+        """Return `path` as it is if it exists, else below the workflow's folder if it exists there."""
+        below = self.base / path
+        return str(below) if not Path(path).exists() and below.exists() else path
+
+    def _survey(self, name: str) -> Survey:
+        return load_survey(name, self._locate(self.config.surveys_dir))
+
+    def _add(
+        self,
+        stage: str,
+        name: str,
+        params: Mapping[str, Any],
+        parents: Mapping[str, Artifact] | None = None,
+        outside: Mapping[str, str] | None = None,
+        **details: Any,
+    ) -> Artifact:
+        """Add an artifact; `parents` are artifacts by role, `outside` identities of files that skymill did not make."""
+        versions = {role: artifact.recipe.version for role, artifact in (parents or {}).items()}
+        recipe = Recipe(stage, name, {"seed": self.config.seed, **params}, {**versions, **(outside or {})})
+        artifact = Artifact(recipe, **details)
+        self.artifacts[stage, name] = artifact
+        return artifact
+
+    def build(self) -> None:
+        tiles = self._tiles()
+        self._simulate()
+        self._blend(tiles)
+        self._train()
+        self._evaluate()
+        for tile_id, tile in tiles.items():
+            injected = self._inject(tile_id, tile)
+            self._detect(tile_id, tile)
+            if injected is not None:
+                self._detect(f"{tile_id}.injected", injected)
+        self._compare(tiles)
+
+    def _simulate(self) -> None:
+        for name, population in self.config.populations.items():
+            params = {
+                "survey": _physics(self.survey),
+                "population": population.recipe_params(),
+                "split": self.config.split.recipe_params(),
+            }
+            outside = {}
+            if catalogue := getattr(population, "catalogue", None):
+                outside["catalogue"] = identity(self._locate(catalogue))
+            shards = cut_into_shards(population.n_galaxies, population.shard_size)
+            self._add("simulate", name, params, outside=outside, shards=shards)
+
+    def _blend(self, tiles: Mapping[str, Artifact]) -> None:
+        blend = self.config.blend
+        galaxies = self._artifact("simulate", blend.population)
+        parents = {"galaxies": galaxies}
+        inputs = {"stamps": galaxies.file("stamps"), "truth": galaxies.file("truth")}
+        if noise_tile := getattr(blend.noise, "tile", None):
+            if noise_tile not in tiles:
+                raise ConfigError(
+                    "blend.noise.tile",
+                    expected=f"one of the tiles {', '.join(tiles) or '(none)'}",
+                    found=noise_tile,
+                )
+            parents["noise_tile"] = tiles[noise_tile]
+            inputs["noise_tile"] = tiles[noise_tile].file("tile")
+        for side in SIDES:
+            count = getattr(blend, f"n_{side}")
+            params = {
+                "survey": _physics(self.survey),
+                "blend": blend.recipe_params(),
+                "side": side,
+                "n": count,
+            }
+            params["blend"] = {
+                key: value for key, value in params["blend"].items() if not key.startswith("n_")
+            }
+            shards = cut_into_shards(count, blend.shard_size)
+            self._add("blend", side, params, parents, inputs=inputs, shards=shards)
+
+    def _train(self) -> None:
+        train, validation = self._artifact("blend", "train"), self._artifact("blend", "validation")
+        inputs = {
+            "train_stamps": train.file("stamps"),
+            "train_truth": train.file("truth"),
+            "validation_stamps": validation.file("stamps"),
+            "validation_truth": validation.file("truth"),
+        }
+        for name, model in self.config.models.items():
+            params = {"survey": _physics(self.survey), "model": model.recipe_params()}
+            self._add("train", name, params, {"train": train, "validation": validation}, inputs=inputs)
+
+    def _evaluate(self) -> None:
+        blends = self._artifact("blend", "test")
+        inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
+        survey = {"survey": _physics(self.survey)}
+        for model in self._of_stage("train"):
+            name = f"{TEST_BLENDS}.{model.recipe.name}"
+            with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
+            self._add("evaluate", name, survey, {"model": model, "blends": blends}, inputs=with_model)
+        for name, detector in self._detectors():
+            params = {**survey, "detector": detector.recipe_params()}
+            self._add("baseline", f"{TEST_BLENDS}.{name}", params, {"blends": blends}, inputs=inputs)
+
+    def _detectors(self) -> Iterator[tuple[str, Any]]:
+        """Give the detectors that can run here."""
+        for name, detector in self.config.detectors.items():
+            if detector.kind not in self.missing:
+                yield name, detector
+
+    def _tiles(self) -> dict[str, Artifact]:
+        """Plan ingest and reference of every tile, the simulated ones first; returns the ingested tiles."""
+        for name, reason in self.missing.items():
+            left_out = [key for key, detector in self.config.detectors.items() if detector.kind == name]
+            self.notes += [{"what": f"detector {key}", "reason": reason} for key in left_out]
+        tiles = {tile_id: self._field(tile_id) for tile_id in self.config.fields}
+        rows = load_tiles(self._locate(self.config.tiles)) if self.config.tiles else []
+        for row in rows:
+            if row.tile_id in tiles:
+                raise ConfigError(
+                    f"{self.config.tiles}, tile_id",
+                    expected="a new tile id",
+                    found=f"'{row.tile_id}', a simulated field",
+                )
+            tiles[row.tile_id] = self._outside_tile(row)
+        return {tile_id: tile for tile_id, tile in tiles.items() if not self._left_out(tile)}
+
+    def _left_out(self, tile: Artifact) -> bool:
+        """Whether a tile's ingest failed before and the configuration says to leave such tiles out."""
+        failure = tile.folder.parent / f"{tile.recipe.version}.{FAILURE}"
+        if not (self.config.leave_out_failed and failure.is_file()):
+            return False
+        for stage in ("ingest", "reference"):
+            self.artifacts.pop((stage, tile.recipe.name), None)
+        self.notes.append(
+            {"what": f"tile {tile.recipe.name}", "reason": failure.read_text(encoding="utf-8").strip()}
+        )
+        return True
+
+    def _field(self, tile_id: str) -> Artifact:
+        field_config = self.config.fields[tile_id]
+        params = {"survey": _physics(self.survey), "field": field_config.recipe_params(), "tile_id": tile_id}
+        made = self._add("field", tile_id, params)
+        row = TileRow(tile_id=tile_id, survey=self.survey.name, image=made.file("image"))
+        ingested = self._ingest(row, self.survey, {"image": made.file("image")}, {"image": made}, {})
+        self._reference(tile_id, "skymill", made.file("truth"), {"source": made}, {}, ingested)
+        return ingested
+
+    def _outside_tile(self, row: TileRow) -> Artifact:
+        files, outside = {}, {}
+        for role in ("image", "rms", "mask"):
+            if getattr(row, role):
+                checksum = row.sha256 if role == "image" else getattr(row, f"{role}_sha256")
+                files[role], outside[role] = self._outside_file(getattr(row, role), checksum)
+        ingested = self._ingest(row, self._survey(row.survey), files, {}, outside)
+        if row.reference:
+            path, known = self._outside_file(row.reference, row.reference_sha256)
+            self._reference(row.tile_id, row.reference_format, path, {}, {"source": known}, ingested)
+        return ingested
+
+    def _outside_file(self, location: str, sha256: str | None) -> tuple[str, str]:
+        """Return where a file is read from and its identity; files behind a URL are fetched by a job of their own."""
+        local = local_location(location, self.config.data_dir)
+        if not is_url(local):
+            local = self._locate(local)
+            return local, sha256 or identity(local)
+        file = Path(local_location(location, ".")).name
+        fetched = self._add("fetch", file, {"url": local, "sha256": sha256})
+        return fetched.file("file"), sha256 or f"url:{local}"
+
+    def _ingest(
+        self, row: TileRow, survey: Survey, files: Mapping, parents: Mapping[str, Artifact], outside: Mapping
+    ) -> Artifact:
+        # Where the files lie does not change the tile: they count by content.
+        facts = {key: value for key, value in row.model_dump(mode="json").items() if key not in PLACES}
+        params = {"survey": _physics(survey), "tile": facts, "ingest": self.config.ingest.recipe_params()}
+        return self._add("ingest", row.tile_id, params, parents, outside, inputs=dict(files))
+
+    def _reference(
+        self, tile_id: str, fmt: str, source: str, parents: Mapping, outside: Mapping, ingested: Artifact
+    ) -> None:
+        inputs = {"source": source, "tile": ingested.file("tile")}
+        self._add(
+            "reference", tile_id, {"format": fmt}, {**parents, "tile": ingested}, outside, inputs=inputs
+        )
+
+    def _inject(self, tile_id: str, tile: Artifact) -> Artifact | None:
+        if self.config.inject is None:
+            return None
+        galaxies = self._artifact("simulate", self.config.blend.population)
+        params = {
+            "survey": _physics(self.survey),
+            "inject": self.config.inject.recipe_params(),
+            "tile_id": tile_id,
+        }
+        inputs = {
+            "tile": tile.file("tile"),
+            "stamps": galaxies.file("stamps"),
+            "truth": galaxies.file("truth"),
+        }
+        return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
+
+    def _detect(self, dataset: str, tile: Artifact) -> None:
+        for model in self._of_stage("train"):
+            inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
+            params = {"candidates": self.config.candidates.recipe_params()}
+            self._add(
+                "infer",
+                f"{dataset}.{model.recipe.name}",
+                params,
+                {"tile": tile, "model": model},
+                inputs=inputs,
+            )
+        for name, detector in self._detectors():
+            params = {"detector": detector.recipe_params()}
+            self._add(
+                "baseline", f"{dataset}.{name}", params, {"tile": tile}, inputs={"tile": tile.file("tile")}
+            )
+
+    def _compare(self, tiles: Mapping[str, Artifact]) -> None:
+        parents: dict[str, Artifact] = {}
+        for stage in ("evaluate", "infer", "baseline"):
+            parents |= {artifact.recipe.name: artifact for artifact in self._of_stage(stage)}
+        parents |= {f"{dataset}.truth": truth for dataset, truth in self._truths(tiles).items()}
+        inputs = {name: artifact.file(TABLE[artifact.recipe.stage]) for name, artifact in parents.items()}
+        params = {"survey": _physics(self.survey), "compare": self.config.compare.recipe_params()}
+        self._add("compare", self.config.run, params, parents, inputs=inputs)
+
+    def _truths(self, tiles: Mapping[str, Artifact]) -> dict[str, Artifact]:
+        """Return the artifact with the true or the reference sources of each dataset that has one."""
+        truths = {TEST_BLENDS: self._artifact("blend", "test")}
+        truths |= {f"{a.recipe.name}.injected": a for a in self._of_stage("inject") if a.recipe.name in tiles}
+        return truths | {a.recipe.name: a for a in self._of_stage("reference") if a.recipe.name in tiles}
+
+    def _artifact(self, stage: str, name: str) -> Artifact:
+        return self.artifacts[stage, name]
+
+    def _of_stage(self, stage: str) -> list[Artifact]:
+        return [artifact for (kind, _), artifact in self.artifacts.items() if kind == stage]
+
+
+def _physics(survey: Survey) -> dict[str, Any]:
+    """Return what of a survey changes an output: all but the words."""
+    return survey.model_dump(mode="json", exclude={"description", "sources"})

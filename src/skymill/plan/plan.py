@@ -1,0 +1,119 @@
+"""Plan: all artifacts of a run, as the rules and the report ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from skymill.config.run import RunConfig
+from skymill.data.survey import Survey
+from skymill.errors import VersionError
+from skymill.plan.artifact import FILES, RESULTS, TEST_BLENDS, Artifact
+
+
+class Plan:
+    """All artifacts of a run.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    survey : Survey
+        The survey that is simulated.
+    artifacts : sequence of Artifact
+        Parents before children.
+    notes : sequence of dict
+        What was left out and why: ``{"what": …, "reason": …}``.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        survey: Survey,
+        artifacts: Sequence[Artifact],
+        notes: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        self.config, self.survey, self.notes = config, survey, list(notes)
+        self._artifacts = {(artifact.recipe.stage, artifact.recipe.name): artifact for artifact in artifacts}
+
+    def artifact(self, stage: str, name: str, version: str | None = None) -> Artifact:
+        """Return an artifact; with `version`, insist on it.
+
+        Raises
+        ------
+        VersionError
+            If this run has no such artifact, or has it in another version.
+        """
+        found = self._artifacts.get((stage, name))
+        if found is None:
+            names = ", ".join(artifact.recipe.name for artifact in self.of_stage(stage)) or "none"
+            raise VersionError(f"stage {stage}", expected=f"one of: {names}", found=f"'{name}'")
+        if version not in (None, found.recipe.version):
+            raise VersionError(
+                f"{stage}/{name}",
+                expected=f"version {found.recipe.version}, which this configuration gives",
+                found=version,
+                remedy="Ask for that version, or go back to the configuration that the other one came from.",
+            )
+        return found
+
+    def of_stage(self, stage: str) -> list[Artifact]:
+        """Return the artifacts of a stage in the order of the configuration."""
+        return [artifact for (kind, _), artifact in self._artifacts.items() if kind == stage]
+
+    def __iter__(self) -> Iterator[Artifact]:
+        """Iterate over all artifacts, parents before children."""
+        return iter(self._artifacts.values())
+
+    def targets(self, stage: str) -> list[str]:
+        """Return the main file of each artifact of a stage."""
+        main = next(iter(FILES[stage]))
+        return [artifact.file(main) for artifact in self.of_stage(stage)]
+
+    def comparisons(self) -> list[dict[str, str]]:
+        """Return what is compared: dataset, detector, and paths of the catalogue and of the truth.
+
+        Catalogues of tiles without a reference catalogue are left out.
+        """
+        inputs = self.artifact("compare", self.config.run).inputs
+        found = []
+        for name, catalogue in inputs.items():
+            dataset, _, detector = name.rpartition(".")
+            if detector != "truth" and f"{dataset}.truth" in inputs:
+                truth = inputs[f"{dataset}.truth"]
+                label = dataset_label(dataset)
+                found.append({"dataset": label, "detector": detector, "catalogue": catalogue, "truth": truth})
+        return found
+
+    @property
+    def face(self) -> Path:
+        """Folder that a person opens first."""
+        return RESULTS / self.config.run
+
+    def described(self) -> dict[str, Any]:
+        """Return the run as plain values for the report."""
+        return {
+            "run": self.config.run,
+            "seed": self.config.seed,
+            "survey": self.survey.model_dump(mode="json"),
+            "config": self.config.recipe_params(),
+            "artifacts": [
+                {
+                    "stage": artifact.recipe.stage,
+                    "name": artifact.recipe.name,
+                    "version": artifact.recipe.version,
+                    "folder": str(artifact.folder),
+                }
+                for artifact in self
+            ],
+            "notes": self.notes,
+        }
+
+
+def dataset_label(dataset: str) -> str:
+    """Return how metrics name a dataset: ``test_blends``, ``injected:<tile>`` or ``reference:<tile>``."""
+    if dataset == TEST_BLENDS:
+        return dataset
+    tile, _, injected = dataset.partition(".")
+    return f"{injected or 'reference'}:{tile}"
