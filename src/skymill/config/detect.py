@@ -99,20 +99,16 @@ BaselineConfig = Annotated[
 ]
 
 
-class NeuralConfig(SurveyMatch):
-    """A trained network measures what a baseline has found."""
+DetectorConfig = BaselineConfig
+"""Any detector that the networks are compared with, told by its ``kind``."""
 
-    kind: Literal["neural"] = Field(description="Name of the detector.")
-    candidates: BaselineConfig = Field(
+
+class CandidateConfig(SurveyMatch):
+    """Where on a tile the networks measure, and how well the tile must fit the survey they were trained for."""
+
+    detector: BaselineConfig = Field(
         SepConfig(kind="sep", setting="plain"), description="The detector that finds the candidates."
     )
     blended_radius_fwhm: float = Field(
         3.0, ge=0, description="Candidates with another one nearer than this are flagged blended (PSF FWHM)."
     )
-
-
-DetectorConfig = Annotated[
-    SourceExtractorConfig | SepConfig | PhotutilsConfig | NeuralConfig,
-    Field(discriminator="kind", description="A detector."),
-]
-"""Any detector, told by its ``kind``; use ``pydantic.TypeAdapter(DetectorConfig)`` to validate a plain dict."""

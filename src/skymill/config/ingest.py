@@ -33,26 +33,23 @@ def is_url(location: str) -> bool:
     return urlsplit(location).scheme in URL_SCHEMES
 
 
-class TileRow(ConfigModel):
-    """One row of the tile table: where a tile's files are and what they hold."""
+class TileFacts(ConfigModel):
+    """What a tile's files hold, wherever they lie."""
 
     tile_id: str = Field(pattern=NAME_PATTERN, description="Name of the tile; becomes a folder name.")
     survey: str = Field(pattern=NAME_PATTERN, description="Name of a file in config/surveys.")
-    image: str = Field(min_length=1, description="Path or http(s) URL of the FITS image.")
     image_hdu: Hdu | None = Field(
         None, description="HDU of the image; empty: the first HDU with a 2-D image."
     )
     zero_point_mag: float | None = Field(
         None, allow_inf_nan=False, description="AB magnitude of one image unit; empty: the survey's."
     )
-    rms: str | None = Field(None, description="Path or URL of the noise map; empty: measured on the image.")
     rms_hdu: Hdu | None = Field(
         None, description="HDU of the noise map; given without `rms`, it is one of the image's file."
     )
     rms_kind: Literal["rms", "variance", "inverse_variance"] = Field(
         "rms", description="What the noise map holds, in image units (squared for the variances)."
     )
-    mask: str | None = Field(None, description="Path or URL of a mask whose nonzero pixels are bad.")
     mask_hdu: Hdu | None = Field(
         None, description="HDU of the mask; given without `mask`, it is one of the image's file."
     )
@@ -62,6 +59,14 @@ class TileRow(ConfigModel):
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="SHA-256 of the image file.")
     rms_sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="SHA-256 of the noise map.")
     mask_sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="SHA-256 of the mask.")
+
+
+class TileRow(TileFacts):
+    """One row of the tile table: the facts about a tile and where its files are."""
+
+    image: str = Field(min_length=1, description="Path or http(s) URL of the FITS image.")
+    rms: str | None = Field(None, description="Path or URL of the noise map; empty: measured on the image.")
+    mask: str | None = Field(None, description="Path or URL of a mask whose nonzero pixels are bad.")
     reference: str | None = Field(None, description="Path or URL of a catalogue to compare with.")
     reference_format: str | None = Field(
         None, pattern=NAME_PATTERN, description="Its format: a name that skymill.ingest.reference knows."

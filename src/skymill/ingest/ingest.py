@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skymill.config.ingest import IngestConfig, TileRow
+from skymill.config.ingest import IngestConfig, TileFacts
 from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta
 from skymill.errors import DataError
@@ -51,7 +51,7 @@ def ingest(
     Parameters
     ----------
     recipe : mapping
-        Recipe of the artifact; ``params`` holds ``tile`` (:class:`TileRow`), ``survey`` and ``ingest``.
+        Recipe of the artifact; ``params`` holds ``tile`` (:class:`~skymill.config.ingest.TileFacts`), ``survey`` and ``ingest``.
     image, rms, mask : str or Path
         Local files that the row's addresses stand for; `rms` and `mask` only where the row names them.
     output : str or Path
@@ -63,7 +63,7 @@ def ingest(
         If a file is unusable, not the one meant (checksum), or does not fit its survey.
     """
     params = recipe["params"]
-    row, survey = TileRow.model_validate(params["tile"]), Survey.model_validate(params["survey"])
+    row, survey = TileFacts.model_validate(params["tile"]), Survey.model_validate(params["survey"])
     config = IngestConfig.model_validate(params["ingest"])
     files = Sources(image, rms, mask)
     parents = {role: path for role, path in vars(files).items() if path is not None}
@@ -77,14 +77,14 @@ def ingest(
 
 
 def make_tile(
-    row: TileRow, survey: Survey, config: IngestConfig, files: Sources, version: str = ""
+    row: TileFacts, survey: Survey, config: IngestConfig, files: Sources, version: str = ""
 ) -> tuple[Tile, dict[str, Any]]:
     """Make a tile from files.
 
     Parameters
     ----------
-    row : TileRow
-        Where in the files the images are and what they hold.
+    row : TileFacts
+        What the files hold, and in which HDU.
     survey : Survey
         What the tile must fit.
     config : IngestConfig
@@ -137,18 +137,18 @@ def make_tile(
     return Tile(image.data, rms, mask, wcs, meta), facts
 
 
-def _tile_units(survey: Survey, row: TileRow) -> float:
+def _tile_units(survey: Survey, row: TileFacts) -> float:
     """Return how many image units of the tile are one of the survey's: 1 unless the row has its own zero-point."""
     return 1.0 if row.zero_point_mag is None else 10 ** (0.4 * (row.zero_point_mag - survey.zero_point_mag))
 
 
-def _saturation(survey: Survey, row: TileRow, config: IngestConfig) -> float | None:
+def _saturation(survey: Survey, row: TileFacts, config: IngestConfig) -> float | None:
     if config.saturation is not None or survey.saturation is None:
         return config.saturation
     return survey.saturation * _tile_units(survey, row)
 
 
-def _mask(image: FitsImage, row: TileRow, files: Sources, saturation: float | None) -> NDArray[np.uint8]:
+def _mask(image: FitsImage, row: TileFacts, files: Sources, saturation: float | None) -> NDArray[np.uint8]:
     no_data = ~np.isfinite(image.data)
     if no_data.all():
         raise DataError(image.where, expected="an image with data", found="NaN or infinite values only")
@@ -166,11 +166,9 @@ def _mask(image: FitsImage, row: TileRow, files: Sources, saturation: float | No
 
 
 def _given_noise(
-    image: FitsImage, row: TileRow, files: Sources, config: IngestConfig
+    image: FitsImage, row: TileFacts, files: Sources, config: IngestConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
     """Read the noise map and the pixels that it is no use for; None if the row names no map."""
-    if row.rms is not None and files.rms is None:
-        raise DataError(row.rms, expected="the noise map that the tile table names", found="no file")
     if files.rms is None and row.rms_hdu is None:
         return None
     given = _same_shape(read_image(files.rms or files.image, row.rms_hdu), image)
@@ -189,7 +187,7 @@ def _same_shape(given: FitsImage, image: FitsImage) -> FitsImage:
 
 
 def _subtract_background(
-    image: FitsImage, mask: NDArray[np.uint8], row: TileRow, files: Sources, config: IngestConfig
+    image: FitsImage, mask: NDArray[np.uint8], row: TileFacts, files: Sources, config: IngestConfig
 ) -> tuple[NDArray[np.float32], float]:
     """Subtract the background from the image where it is still there.
 

@@ -7,6 +7,7 @@ A new format is one function with the decorator ``@FORMATS.register("name")``: f
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from astropy.io import fits
 
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.catalog.flags import Flag
-from skymill.config.ingest import TileRow
+from skymill.config.ingest import SHA256_PATTERN
 from skymill.data.survey import image_flux_to_njy, njy_to_mag
 from skymill.data.tile import Tile
 from skymill.errors import DataError
@@ -53,7 +54,8 @@ def reference(recipe: Mapping[str, Any], source: str | Path, tile: str | Path, o
     Parameters
     ----------
     recipe : mapping
-        Recipe of the artifact; ``params`` holds ``tile`` (:class:`TileRow`), which names the format.
+        Recipe of the artifact; ``params`` holds ``format``, a name in :data:`FORMATS`. Where ``parents`` holds a
+        SHA-256 as ``source``, the file is checked against it.
     source : str or Path
         The outside catalogue.
     tile : str or Path
@@ -66,9 +68,9 @@ def reference(recipe: Mapping[str, Any], source: str | Path, tile: str | Path, o
     DataError
         If the file cannot be read, has another checksum, or belongs to another image.
     """
-    row = TileRow.model_validate(recipe["params"]["tile"])
-    verify_sha256(source, row.reference_sha256)
-    read_format = FORMATS[str(row.reference_format)]
+    read_format = FORMATS[recipe["params"]["format"]]
+    known = str(recipe["parents"].get("source", ""))
+    verify_sha256(source, known if re.fullmatch(SHA256_PATTERN, known) else None)
     with recording(recipe, Path(output).parent, parents={"source": source, "tile": tile}) as record:
         image = Tile.read(tile)
         columns = read_format(Path(source), image)
