@@ -37,10 +37,11 @@ setup: ## make .venv with the pinned packages, and install source-extractor wher
 
 # After `pip install --upgrade …` in .venv and `make test`. torch's local build tag and the CUDA packages of a
 # machine with a GPU are left out: which build of torch is right depends on the machine.
-lock: ## write requirements.lock from what is installed in .venv
+lock: ## write requirements.lock and the pins of envs/ from what is installed in .venv
 	{ echo '# Everything that skymill runs and is tested with, transitive packages included. Made by `make lock`.'; \
 	  python -m pip freeze --all --exclude pip --exclude skymill \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/\+[A-Za-z0-9.]+$$//'; } > requirements.lock
+	python scripts/pin_envs.py
 
 clean: ## remove the environment and caches; results are kept
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
