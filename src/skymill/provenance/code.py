@@ -35,6 +35,13 @@ def code_stamp(*modules: str) -> str:
     return digest.hexdigest()[:10]
 
 
+def package_stamp() -> str:
+    """Hash all modules of skymill: which source a product was made with, also without a git checkout."""
+    files = sorted((SOURCE / PACKAGE).rglob("*.py"))
+    names = (path.relative_to(SOURCE).with_suffix("").parts for path in files)
+    return code_stamp(*(".".join(parts).removesuffix(".__init__") for parts in names))
+
+
 def _reachable(modules: tuple[str, ...]) -> set[str]:
     seen: set[str] = set()
     waiting = list(modules)

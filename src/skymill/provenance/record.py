@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from skymill import __version__
 from skymill.errors import DataError
 from skymill.provenance.atomic import write_text
-from skymill.provenance.code import SOURCE, code_stamp
+from skymill.provenance.code import PACKAGE, SOURCE, package_stamp
 
 FILENAME = "provenance.json"
 PACKAGES = (
@@ -68,6 +69,8 @@ def recording(
         If an item of the record is missing at the end.
     """
     record, started = Record(), time.perf_counter()
+    # Taken now: who edits the library while a stage runs changes neither what ran nor what is recorded.
+    source = {"git": git_state(), "code": package_stamp()}
     yield record
     if record.rows is None:
         raise DataError(
@@ -78,11 +81,11 @@ def recording(
         "seed": recipe["params"].get("seed"),
         "rows": record.rows,
         "inputs": {role: _described(path) for role, path in (parents or {}).items()},
-        "outputs": {name: sha256(Path(folder) / name) for name in _files(folder)},
+        "outputs": {name: sha256(Path(folder) / name) for name in product_files(folder)},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_time_s": round(time.perf_counter() - started, 3),
         "host": host(),
-        "git": git_state(),
-        "code": code_stamp("skymill.cli"),
+        **source,
         "packages": package_versions(),
         "extra": record.extra,
     }
@@ -129,6 +132,8 @@ def package_versions() -> dict[str, str]:
 def git_state() -> dict[str, Any]:
     """Return commit and dirty flag of the checkout that the library is run from; installed copies say so instead."""
     try:
+        # An installed copy may lie inside another project's checkout (a .venv there), whose commit says nothing.
+        _git("ls-files", "--error-unmatch", f"{PACKAGE}/__init__.py")
         commit = _git("rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.CalledProcessError):
@@ -148,7 +153,8 @@ def host() -> dict[str, str]:
     return {"name": platform.node(), "system": platform.platform(), "machine": platform.machine()}
 
 
-def _files(folder: str | Path) -> list[str]:
+def product_files(folder: str | Path) -> list[str]:
+    """Return the names of an artifact's files relative to its `folder`: all but the record and hidden ones."""
     found = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in found)
     return [
