@@ -14,13 +14,16 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def job_log(path: str | Path) -> Iterator[None]:
+def job_log(path: str | Path, failure: str | Path | None = None) -> Iterator[None]:
     """Send log messages and warnings to `path` and to stderr while the job runs.
 
     Parameters
     ----------
     path : str or Path
         The rule's log file; overwritten.
+    failure : str or Path, optional
+        Where the reason is left when the job fails with a :class:`~skymill.errors.SkymillError`; removed when it
+        begins. Runs that leave failed tiles out read it.
 
     Raises
     ------
@@ -32,13 +35,26 @@ def job_log(path: str | Path) -> Iterator[None]:
     handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
     logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=handlers, force=True)
     logging.captureWarnings(True)
+    _write_failure(failure, None)
     try:
         yield
     except SkymillError as error:
         logging.getLogger("skymill").error("%s", error)
+        _write_failure(failure, str(error))
         raise SystemExit(1) from None
     except Exception:
         logging.getLogger("skymill").exception("unexpected error")
         raise
     finally:
         logging.shutdown()
+
+
+def _write_failure(path: str | Path | None, reason: str | None) -> None:
+    """Leave the reason of a failure in `path`, or remove an old one."""
+    if path is None:
+        return
+    if reason is None:
+        Path(path).unlink(missing_ok=True)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(reason + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from skymill.config.base import NAME_PATTERN, ConfigModel
 from skymill.config.blend import BlendConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
-from skymill.config.detect import CandidateConfig, DetectorConfig
+from skymill.config.detect import BaselineConfig, NeuralConfig
 from skymill.config.ingest import IngestConfig
 from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
 from skymill.config.train import ModelConfig
@@ -44,7 +44,7 @@ class RunConfig(ConfigModel):
     candidates: CandidateConfig = Field(
         CandidateConfig(), description="Where on a tile the networks measure."
     )
-    detectors: dict[Name, DetectorConfig] = Field(description="Detectors to compare with, by name.")
+    detectors: dict[Name, BaselineConfig] = Field(description="Detectors to compare with, by name.")
     inject: InjectConfig | None = Field(
         None, description="Galaxies of known flux added to tiles; null: none."
     )

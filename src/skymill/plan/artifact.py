@@ -10,7 +10,7 @@ from skymill.provenance.recipe import Recipe
 
 RESULTS = Path("results")
 ARTIFACTS = RESULTS / "artifacts"
-FAILURE = "failure.json"
+FAILURES = RESULTS / "failures"
 SIDES = ("train", "validation", "test")
 TEST_BLENDS = "test_blends"
 
@@ -30,6 +30,9 @@ FILES: dict[str, dict[str, str]] = {
 }
 """The files of an artifact by stage and role; the first is the main one."""
 
+
+STAGES = tuple(stage for stage in FILES if stage != "fetch")
+"""Stages whose products the report shows."""
 
 TABLE = {
     "evaluate": "catalogue",
@@ -68,6 +71,17 @@ class Artifact:
     def file(self, role: str) -> str:
         """Path of one of its files."""
         return str(self.folder / FILES[self.recipe.stage][role].format(name=self.recipe.name))
+
+    def missing(self) -> dict[str, str]:
+        """Outside files among the inputs that are not there, by role."""
+        outside = {
+            role: path for role, path in self.inputs.items() if not Path(path).is_relative_to(ARTIFACTS)
+        }
+        return {role: path for role, path in outside.items() if not Path(path).is_file()}
+
+    def failure(self) -> Path:
+        """File that holds the reason, if the artifact's job has failed."""
+        return FAILURES / self.recipe.stage / f"{self.recipe.name}.{self.recipe.version}.txt"
 
     def shard_files(self, suffix: str) -> list[str]:
         """Paths of its shards: ``shards/<start>-<stop><suffix>``."""

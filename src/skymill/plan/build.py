@@ -78,6 +78,7 @@ class _Builder:
         return artifact
 
     def build(self) -> None:
+        self._note_missing()
         tiles = self._tiles()
         self._simulate()
         self._blend(tiles)
@@ -97,11 +98,12 @@ class _Builder:
                 "population": population.recipe_params(),
                 "split": self.config.split.recipe_params(),
             }
-            outside = {}
+            inputs, outside = {}, {}
             if catalogue := getattr(population, "catalogue", None):
-                outside["catalogue"] = identity(self._locate(catalogue))
+                inputs["catalogue"] = self._locate(catalogue)
+                outside["catalogue"] = identity(inputs["catalogue"])
             shards = cut_into_shards(population.n_galaxies, population.shard_size)
-            self._add("simulate", name, params, outside=outside, shards=shards)
+            self._add("simulate", name, params, outside=outside, inputs=inputs, shards=shards)
 
     def _blend(self, tiles: Mapping[str, Artifact]) -> None:
         blend = self.config.blend
@@ -161,33 +163,36 @@ class _Builder:
             if detector.kind not in self.missing:
                 yield name, detector
 
+    def _note_missing(self) -> None:
+        for name, detector in self.config.detectors.items():
+            if detector.kind in self.missing:
+                self.notes.append({"what": f"detector {name}", "reason": self.missing[detector.kind]})
+
     def _tiles(self) -> dict[str, Artifact]:
-        """Plan ingest and reference of every tile, the simulated ones first; returns the ingested tiles."""
-        for name, reason in self.missing.items():
-            left_out = [key for key, detector in self.config.detectors.items() if detector.kind == name]
-            self.notes += [{"what": f"detector {key}", "reason": reason} for key in left_out]
+        """Plan fetch, ingest and reference of every tile, the simulated ones first; returns the ingested tiles."""
         tiles = {tile_id: self._field(tile_id) for tile_id in self.config.fields}
-        rows = load_tiles(self._locate(self.config.tiles)) if self.config.tiles else []
-        for row in rows:
-            if row.tile_id in tiles:
+        for row in load_tiles(self._locate(self.config.tiles)) if self.config.tiles else []:
+            if row.tile_id in (*tiles, TEST_BLENDS):
                 raise ConfigError(
                     f"{self.config.tiles}, tile_id",
-                    expected="a new tile id",
-                    found=f"'{row.tile_id}', a simulated field",
+                    expected="a name that no simulated field or set of blends has",
+                    found=f"'{row.tile_id}'",
                 )
-            tiles[row.tile_id] = self._outside_tile(row)
-        return {tile_id: tile for tile_id, tile in tiles.items() if not self._left_out(tile)}
+            before = len(self.artifacts)
+            tile = self._outside_tile(row)
+            if not self._left_out(row.tile_id, list(self.artifacts.values())[before:]):
+                tiles[row.tile_id] = tile
+        return tiles
 
-    def _left_out(self, tile: Artifact) -> bool:
-        """Whether a tile's ingest failed before and the configuration says to leave such tiles out."""
-        failure = tile.folder.parent / f"{tile.recipe.version}.{FAILURE}"
-        if not (self.config.leave_out_failed and failure.is_file()):
+    def _left_out(self, tile_id: str, made: list[Artifact]) -> bool:
+        """Whether one of a tile's own jobs has failed and the configuration says to leave such tiles out."""
+        failures = [artifact.failure() for artifact in made if artifact.failure().is_file()]
+        if not (self.config.leave_out_failed and failures):
             return False
-        for stage in ("ingest", "reference"):
-            self.artifacts.pop((stage, tile.recipe.name), None)
-        self.notes.append(
-            {"what": f"tile {tile.recipe.name}", "reason": failure.read_text(encoding="utf-8").strip()}
-        )
+        for artifact in made:
+            del self.artifacts[artifact.recipe.stage, artifact.recipe.name]
+        reasons = " ".join(path.read_text(encoding="utf-8").strip() for path in failures)
+        self.notes.append({"what": f"tile {tile_id}", "reason": reasons})
         return True
 
     def _field(self, tile_id: str) -> Artifact:
@@ -256,7 +261,7 @@ class _Builder:
     def _detect(self, dataset: str, tile: Artifact) -> None:
         for model in self._of_stage("train"):
             inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
-            params = {"candidates": self.config.candidates.recipe_params()}
+            params = {"detector": self.config.infer.recipe_params()}
             self._add(
                 "infer",
                 f"{dataset}.{model.recipe.name}",

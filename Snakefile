@@ -1,0 +1,34 @@
+# skymill: survey images in, catalogues out. Each line below names a file of workflow/rules; each file is one stage.
+#
+#   snakemake --cores 2                                  the default run, to results/default/report.html
+#   snakemake --cores 2 --configfile config/sdss.yaml    another run
+#   snakemake --cores 2 train                            a stage alone, with what it needs
+
+from snakemake.utils import min_version
+
+min_version("9.13")
+
+
+if not workflow.configfiles:
+
+    configfile: workflow.source_path("config/config.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/blend.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/infer.smk"
+include: "workflow/rules/baseline.smk"
+include: "workflow/rules/inject.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        str(plan.face / "report.html"),
+    localrule: True

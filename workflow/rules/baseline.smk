@@ -1,0 +1,63 @@
+# baseline: what the detectors that users have today give on the same pixels
+#
+# needs   ingest/<tile>, inject/<tile> or blend/test; the source-extractor program for the detectors of that kind
+# makes   baseline/<tile>[.injected].<detector>/<version>/catalogue.parquet  (schema `measurement`)
+#         baseline/test_blends.<detector>/<version>/catalogue.parquet
+# steps   one job a tile and detector; one job a detector on the test blends
+
+
+rule baseline:
+    input:
+        plan.targets("baseline"),
+    localrule: True
+
+
+rule baseline_tile:
+    input:
+        tile=input_of("baseline", "tile"),
+    output:
+        catalogue=folder_of("baseline") + "/catalogue.parquet",
+        provenance=folder_of("baseline") + "/provenance.json",
+    log:
+        "results/logs/baseline/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/baseline/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=r"(?!test_blends\.)[A-Za-z0-9][A-Za-z0-9_.-]*",
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        recipe=recipe_of("baseline"),
+        code=code_stamp("skymill.detectors.baseline"),
+    message:
+        "baseline: {wildcards.name}"
+    script:
+        "../scripts/baseline_tile.py"
+
+
+rule baseline_blends:
+    input:
+        stamps=input_of("baseline", "stamps"),
+        truth=input_of("baseline", "truth"),
+    output:
+        catalogue=folder_of("baseline") + "/catalogue.parquet",
+        provenance=folder_of("baseline") + "/provenance.json",
+    log:
+        "results/logs/baseline/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/baseline/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=r"test_blends\.[A-Za-z0-9_-]+",
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        recipe=recipe_of("baseline"),
+        code=code_stamp("skymill.detectors.baseline"),
+    message:
+        "baseline: {wildcards.name}"
+    script:
+        "../scripts/baseline_blends.py"

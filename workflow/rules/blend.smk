@@ -1,0 +1,62 @@
+# blend: galaxies of one side of the split put together, with noise
+#
+# needs   simulate/<population>; for real noise the tile ingest/<tile>
+# makes   blend/{train,validation,test}/<version>/stamps.h5  noisy image, noise-free central and neighbours, masks
+#         blend/{train,validation,test}/<version>/truth.parquet  one row a galaxy (schema `blends`)
+# steps   one job a shard, then one that ties the shards together
+
+
+rule blend:
+    input:
+        plan.targets("blend"),
+    localrule: True
+
+
+rule blend_shard:
+    input:
+        stamps=input_of("blend", "stamps"),
+        truth=input_of("blend", "truth"),
+        noise_tile=input_of("blend", "noise_tile"),
+    output:
+        stamps=folder_of("blend") + "/shards/{start}-{stop}.h5",
+        truth=folder_of("blend") + "/shards/{start}-{stop}.parquet",
+    log:
+        "results/logs/blend/{name}.{version}.{start}-{stop}.log",
+    benchmark:
+        "results/benchmarks/blend/{name}.{version}.{start}-{stop}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        recipe=recipe_of("blend"),
+        code=code_stamp("skymill.blend.shard"),
+    message:
+        "blend: {wildcards.name} blends {wildcards.start} to {wildcards.stop}"
+    script:
+        "../scripts/blend_shard.py"
+
+
+rule blend_set:
+    input:
+        stamps=shards_of("blend", ".h5"),
+        truths=shards_of("blend", ".parquet"),
+    output:
+        stamps=folder_of("blend") + "/stamps.h5",
+        truth=folder_of("blend") + "/truth.parquet",
+        provenance=folder_of("blend") + "/provenance.json",
+    log:
+        "results/logs/blend/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/blend/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        recipe=recipe_of("blend"),
+        code=code_stamp("skymill.blend.gather"),
+    message:
+        "blend: tie the shards of the {wildcards.name} blends together"
+    script:
+        "../scripts/blend_set.py"

@@ -1,0 +1,79 @@
+# What all rules share: the plan of the run, and functions that look up an artifact by a rule's wildcards.
+#
+# needs   the configuration (config/config.yaml, --configfile, --config)
+# makes   `plan`; functions that the rules name instead of repeating lambdas
+
+import sys
+from pathlib import Path
+
+BASE = Path(workflow.basedir)
+sys.path.insert(0, str(BASE / "src"))
+
+from skymill.config.run import load_config
+from skymill.errors import SkymillError
+from skymill.plan.artifact import ARTIFACTS, FAILURES, STAGES
+from skymill.plan.available import missing_detectors
+from skymill.plan.build import build_plan
+from skymill.provenance.code import code_stamp
+
+try:
+    run_config = load_config(config)
+    plan = build_plan(run_config, BASE, missing_detectors())
+except SkymillError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    name=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+    version=r"[0-9a-f]{10}",
+    start=r"[0-9]+",
+    stop=r"[0-9]+",
+
+
+def folder_of(stage):
+    """Pattern of the folder of a stage's artifacts."""
+    return f"{ARTIFACTS}/{stage}/{{name}}/{{version}}"
+
+
+def recipe_of(stage):
+    """Recipe of the artifact that a job makes, for its params."""
+
+    def recipe(wildcards):
+        return plan.artifact(stage, wildcards.name, wildcards.version).recipe.to_dict()
+
+    return recipe
+
+
+def input_of(stage, role):
+    """File that a job reads in one role; none for an outside file that is missing (see `missing_of`)."""
+
+    def path(wildcards):
+        artifact = plan.artifact(stage, wildcards.name, wildcards.version)
+        return [] if role in artifact.missing() else artifact.inputs.get(role, [])
+
+    return path
+
+
+def missing_of(stage):
+    """Outside files that are not there, by role: the job fails alone and names them; the others go on."""
+
+    def paths(wildcards):
+        return plan.artifact(stage, wildcards.name, wildcards.version).missing()
+
+    return paths
+
+
+def failure_of(stage):
+    """Where a job leaves the reason why it failed, for `leave_out_failed` and the report."""
+    return f"{FAILURES}/{stage}/{{name}}.{{version}}.txt"
+
+
+def shards_of(stage, suffix):
+    """Shards that are tied together as one artifact."""
+
+    def paths(wildcards):
+        return plan.artifact(stage, wildcards.name, wildcards.version).shard_files(
+            suffix
+        )
+
+    return paths

@@ -1,0 +1,36 @@
+# compare: catalogues against the truth
+#
+# needs   all catalogues of the run, the truth of the test blends and injections, the reference catalogues
+# makes   compare/<run>/<version>/metrics.json, matched.parquet  (schema `matched`)
+# steps   one job
+
+
+rule compare:
+    input:
+        plan.targets("compare"),
+    localrule: True
+
+
+rule compare_run:
+    input:
+        tables=list(plan.artifact("compare", run_config.run).inputs.values()),
+    output:
+        metrics=folder_of("compare") + "/metrics.json",
+        matched=folder_of("compare") + "/matched.parquet",
+        provenance=folder_of("compare") + "/provenance.json",
+    log:
+        "results/logs/compare/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/compare/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        recipe=recipe_of("compare"),
+        inputs=plan.comparisons(),
+        code=code_stamp("skymill.compare.compare"),
+    message:
+        "compare: run {wildcards.name}"
+    script:
+        "../scripts/compare_run.py"

@@ -1,0 +1,37 @@
+# evaluate: the networks measure the test blends, at the galaxies' true positions
+#
+# needs   train/<model> and blend/test
+# makes   evaluate/test_blends.<model>/<version>/catalogue.parquet  one row a galaxy (schema `measurement`)
+# steps   one job a model
+
+
+rule evaluate:
+    input:
+        plan.targets("evaluate"),
+    localrule: True
+
+
+rule evaluate_model:
+    input:
+        weights=input_of("evaluate", "weights"),
+        card=input_of("evaluate", "card"),
+        stamps=input_of("evaluate", "stamps"),
+        truth=input_of("evaluate", "truth"),
+    output:
+        catalogue=folder_of("evaluate") + "/catalogue.parquet",
+        provenance=folder_of("evaluate") + "/provenance.json",
+    log:
+        "results/logs/evaluate/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        recipe=recipe_of("evaluate"),
+        code=code_stamp("skymill.detectors.evaluate"),
+    message:
+        "evaluate: {wildcards.name}"
+    script:
+        "../scripts/evaluate_model.py"

@@ -1,0 +1,36 @@
+# infer: a network measures the candidates on a tile
+#
+# needs   ingest/<tile> or inject/<tile>, and train/<model>
+# makes   infer/<tile>[.injected].<model>/<version>/catalogue.parquet  (schema `measurement`)
+# steps   one job a tile and model; tiles are read window by window
+
+
+rule infer:
+    input:
+        plan.targets("infer"),
+    localrule: True
+
+
+rule infer_tile:
+    input:
+        tile=input_of("infer", "tile"),
+        weights=input_of("infer", "weights"),
+        card=input_of("infer", "card"),
+    output:
+        catalogue=folder_of("infer") + "/catalogue.parquet",
+        provenance=folder_of("infer") + "/provenance.json",
+    log:
+        "results/logs/infer/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/infer/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        recipe=recipe_of("infer"),
+        code=code_stamp("skymill.detectors.infer"),
+    message:
+        "infer: {wildcards.name}"
+    script:
+        "../scripts/infer_tile.py"

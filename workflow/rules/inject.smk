@@ -1,0 +1,37 @@
+# inject: galaxies of known flux added to a tile, for the same infer and baseline
+#
+# needs   ingest/<tile> and the test side of simulate/<population>
+# makes   inject/<tile>/<version>/tile.fits, truth.parquet  (schema `sources`)
+# steps   one job a tile
+
+
+rule inject:
+    input:
+        plan.targets("inject"),
+    localrule: True
+
+
+rule inject_tile:
+    input:
+        tile=input_of("inject", "tile"),
+        stamps=input_of("inject", "stamps"),
+        truth=input_of("inject", "truth"),
+    output:
+        tile=folder_of("inject") + "/tile.fits",
+        truth=folder_of("inject") + "/truth.parquet",
+        provenance=folder_of("inject") + "/provenance.json",
+    log:
+        "results/logs/inject/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/inject/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        recipe=recipe_of("inject"),
+        code=code_stamp("skymill.compare.inject"),
+    message:
+        "inject: galaxies into tile {wildcards.name}"
+    script:
+        "../scripts/inject_tile.py"

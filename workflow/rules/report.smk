@@ -1,0 +1,35 @@
+# report: one page that works offline
+#
+# needs   everything of the run
+# makes   results/<run>/report.html, metrics.json, manifest.json, catalogues/
+# steps   one job
+
+
+rule report:
+    input:
+        products=[plan.targets(stage) for stage in STAGES],
+        metrics=plan.targets("compare")[0],
+        matched=plan.artifact("compare", run_config.run).file("matched"),
+    output:
+        page=report(
+            str(plan.face / "report.html"),
+            category="Run",
+            caption="../captions/report.rst",
+        ),
+        metrics=str(plan.face / "metrics.json"),
+        manifest=str(plan.face / "manifest.json"),
+    log:
+        f"results/logs/report/{run_config.run}.log",
+    benchmark:
+        f"results/benchmarks/report/{run_config.run}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        run=plan.described(),
+        code=code_stamp("skymill.report.report"),
+    message:
+        "report: " + str(plan.face / "report.html")
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,84 @@
+# simulate: isolated galaxies
+#
+# needs   a population and a survey of the configuration; for real galaxies the catalogue that the population names
+# makes   simulate/<population>/<version>/stamps.h5  noise-free, PSF-convolved stamps
+#         simulate/<population>/<version>/truth.parquet  one row a galaxy (schema `galaxies`)
+#         field/<tile>/<version>/image.fits, truth.parquet  a simulated telescope image
+# steps   one job a shard, then one that ties the shards together; one job a field
+
+
+rule simulate:
+    input:
+        plan.targets("simulate"),
+    localrule: True
+
+
+rule simulate_shard:
+    input:
+        catalogue=input_of("simulate", "catalogue"),
+    output:
+        stamps=folder_of("simulate") + "/shards/{start}-{stop}.h5",
+        truth=folder_of("simulate") + "/shards/{start}-{stop}.parquet",
+    log:
+        "results/logs/simulate/{name}.{version}.{start}-{stop}.log",
+    benchmark:
+        "results/benchmarks/simulate/{name}.{version}.{start}-{stop}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        recipe=recipe_of("simulate"),
+        missing=missing_of("simulate"),
+        code=code_stamp("skymill.simulate.shard"),
+    message:
+        "simulate: galaxies {wildcards.start} to {wildcards.stop} of population {wildcards.name}"
+    script:
+        "../scripts/simulate_shard.py"
+
+
+rule simulate_population:
+    input:
+        stamps=shards_of("simulate", ".h5"),
+        truths=shards_of("simulate", ".parquet"),
+    output:
+        stamps=folder_of("simulate") + "/stamps.h5",
+        truth=folder_of("simulate") + "/truth.parquet",
+        provenance=folder_of("simulate") + "/provenance.json",
+    log:
+        "results/logs/simulate/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/simulate/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        recipe=recipe_of("simulate"),
+        code=code_stamp("skymill.simulate.gather"),
+    message:
+        "simulate: tie the shards of population {wildcards.name} together"
+    script:
+        "../scripts/simulate_population.py"
+
+
+rule draw_field:
+    output:
+        image=folder_of("field") + "/image.fits",
+        truth=folder_of("field") + "/truth.parquet",
+        provenance=folder_of("field") + "/provenance.json",
+    log:
+        "results/logs/field/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/field/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        recipe=recipe_of("field"),
+        code=code_stamp("skymill.simulate.field"),
+    message:
+        "field: draw the simulated tile {wildcards.name}"
+    script:
+        "../scripts/draw_field.py"

@@ -1,0 +1,45 @@
+# train: a network learns from the training blends
+#
+# needs   blend/train and blend/validation
+# makes   train/<model>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
+# steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint
+
+
+rule train:
+    input:
+        plan.targets("train"),
+    localrule: True
+
+
+rule train_model:
+    input:
+        train_stamps=input_of("train", "train_stamps"),
+        train_truth=input_of("train", "train_truth"),
+        validation_stamps=input_of("train", "validation_stamps"),
+        validation_truth=input_of("train", "validation_truth"),
+    output:
+        weights=folder_of("train") + "/weights.safetensors",
+        card=folder_of("train") + "/model.yaml",
+        history=folder_of("train") + "/history.csv",
+        curves=report(
+            folder_of("train") + "/curves.png",
+            category="Training",
+            caption="../captions/curves.rst",
+        ),
+        provenance=folder_of("train") + "/provenance.json",
+    log:
+        "results/logs/train/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/train/{name}.{version}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3500,
+        runtime=600,
+    params:
+        recipe=recipe_of("train"),
+        folder=folder_of("train"),
+        code=code_stamp("skymill.training.train"),
+    message:
+        "train: model {wildcards.name}"
+    script:
+        "../scripts/train_model.py"

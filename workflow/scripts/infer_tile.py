@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from skymill.detectors.infer import infer_tile
+from skymill.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    infer_tile(
+        snakemake.params.recipe,
+        tile=snakemake.input.tile,
+        model=Path(snakemake.input.weights).parent,
+        output=snakemake.output.catalogue,
+    )

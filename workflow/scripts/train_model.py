@@ -1,0 +1,12 @@
+from skymill.joblog import job_log
+from skymill.training.train import train_model
+
+with job_log(snakemake.log[0]):
+    train_model(
+        snakemake.params.recipe,
+        train_stamps=snakemake.input.train_stamps,
+        train_truth=snakemake.input.train_truth,
+        validation_stamps=snakemake.input.validation_stamps,
+        validation_truth=snakemake.input.validation_truth,
+        folder=snakemake.params.folder,
+    )
