@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymill.metrics import detection, photometry
+from skymill.metrics.weighted import mean
 from skymill.registry import Registry
 
 
@@ -26,17 +27,16 @@ class Metric:
         Unit of the value.
     needs : tuple of str
         Columns of the matched table, in the order of the function's arguments.
-    over : {"measured", "truth", "detections"}
-        Which rows it runs over: true sources with a measurement, all true sources, or all detections.
-    interval : {"bootstrap", "binomial"}
-        How its 95 % interval is made.
+    over : {"measured", "truth", "detections", "blends"}
+        What its rows are: true sources with a measurement, for which the 95 % interval is a bootstrap interval; or all
+        true sources, all detections or all blends, for which it is a fraction of one boolean column with a binomial
+        interval.
     """
 
     function: Callable[..., NDArray | np.floating]
     unit: str
     needs: tuple[str, ...]
-    over: Literal["measured", "truth", "detections"] = "measured"
-    interval: Literal["bootstrap", "binomial"] = "bootstrap"
+    over: Literal["measured", "truth", "detections", "blends"] = "measured"
 
 
 METRICS: Registry[Metric] = Registry("metric")
@@ -51,9 +51,7 @@ METRICS.register("mag_nmad")(Metric(photometry.mag_nmad, "mag", _DELTA))
 METRICS.register("outlier_fraction")(Metric(photometry.outlier_fraction, "fraction", _DELTA))
 METRICS.register("coverage_68")(Metric(photometry.coverage_68, "fraction", _ERRORS))
 METRICS.register("coverage_95")(Metric(photometry.coverage_95, "fraction", _ERRORS))
-METRICS.register("completeness")(
-    Metric(detection.completeness, "fraction", ("is_matched",), over="truth", interval="binomial")
-)
-METRICS.register("purity")(
-    Metric(detection.purity, "fraction", ("is_matched",), over="detections", interval="binomial")
-)
+METRICS.register("completeness")(Metric(detection.completeness, "fraction", ("is_matched",), over="truth"))
+METRICS.register("purity")(Metric(detection.purity, "fraction", ("is_matched",), over="detections"))
+for _outcome in ("both", "central_only", "companion_only", "partial", "more", "nothing"):
+    METRICS.register(f"found_{_outcome}")(Metric(mean, "fraction", (f"is_{_outcome}",), over="blends"))

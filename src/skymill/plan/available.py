@@ -12,5 +12,5 @@ def missing_detectors() -> dict[str, str]:
     if any(shutil.which(name) for name in SOURCE_EXTRACTOR_NAMES):
         return {}
     names = ", ".join(SOURCE_EXTRACTOR_NAMES)
-    reason = f"None of the programs {names} is on the PATH; Debian and Ubuntu have it: apt-get install source-extractor."
+    reason = f"None of {names} is on the PATH. Debian and Ubuntu have it: apt-get install source-extractor."
     return {"source_extractor": reason}

@@ -8,6 +8,8 @@ import pytest
 from skymill.errors import ConfigError
 from skymill.metrics.registry import METRICS, Metric
 
+BOOLEANS = {need for name in METRICS.names() for need in METRICS[name].needs if need.startswith("is_")}
+
 
 def columns(n=40, seed=14):
     generator = np.random.default_rng(seed)
@@ -18,7 +20,7 @@ def columns(n=40, seed=14):
         "flux_true": flux_true,
         "flux_err": 0.1 * flux_true,
         "delta_mag": -2.5 * np.log10(flux / flux_true),
-        "is_matched": generator.random(n) < 0.8,
+        **{need: generator.random(n) < 0.8 for need in BOOLEANS},
     }
 
 
@@ -48,6 +50,12 @@ def test_weights_are_repeats_of_rows(name):
     for value, count in zip(values, counts, strict=True):
         repeated = metric.function(*(np.repeat(data[column], count) for column in metric.needs))
         assert value == pytest.approx(repeated)
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_fractions_with_a_binomial_interval_have_one_boolean_column(name):
+    metric = METRICS[name]
+    assert (metric.over == "measured") or (len(metric.needs) == 1 and set(metric.needs) <= BOOLEANS)
 
 
 @pytest.mark.parametrize("name", METRICS.names())

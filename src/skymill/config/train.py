@@ -1,0 +1,265 @@
+"""Options of a model: network, task and training.
+
+Nothing here imports torch: the workflow is parsed without it. A network or a task is added by a class here, in the union
+below it, and a file in ``skymill.models`` or ``skymill.tasks`` that registers the same `kind`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from skymill.config.base import ConfigModel, Range
+
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=7)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class CnnConfig(ConfigModel):
+    """A plain stack of 3×3 convolutions with a dense head."""
+
+    gives_masks: ClassVar[bool] = False
+
+    kind: Literal["cnn"] = Field(description="Form of the network.")
+    widths: Widths = Field(
+        (32, 64, 96, 128), description="Channels of each stage; each stage halves the side."
+    )
+    depth: PositiveInt = Field(2, le=8, description="3×3 convolutions in each stage.")
+    dense: PositiveInt = Field(128, description="Units of the dense layer before the outputs.")
+
+    @property
+    def stride(self) -> int:
+        """Number that the input's side must be a multiple of."""
+        return 2 ** len(self.widths)
+
+
+class UnetConfig(ConfigModel):
+    """An encoder–decoder with skip connections: masks of the central galaxy and its neighbours, and a flux head."""
+
+    gives_masks: ClassVar[bool] = True
+
+    kind: Literal["unet"] = Field(description="Form of the network.")
+    widths: Widths = Field(
+        (16, 32, 64, 96), description="Channels of each level; each level after the first halves the side."
+    )
+    depth: PositiveInt = Field(
+        2, le=8, description="3×3 convolutions in each level of the encoder after the first."
+    )
+    dense: PositiveInt = Field(128, description="Units of the dense layer before the outputs.")
+
+    @property
+    def stride(self) -> int:
+        """Number that the input's side must be a multiple of."""
+        return 2 ** len(self.widths)
+
+
+NetworkConfig = Annotated[CnnConfig | UnetConfig, Field(discriminator="kind")]
+
+
+class FluxTaskConfig(ConfigModel):
+    """Flux of the galaxy at the centre of a blend, or of it and its companion."""
+
+    needs_masks: ClassVar[bool] = False
+
+    kind: Literal["flux"] = Field(description="What is learned.")
+    outputs: Literal["central", "central_and_companion"] = Field(
+        "central",
+        description="Galaxies whose flux is given; central_and_companion needs training on pairs only.",
+    )
+    loss: Literal["laplace", "log_l1", "mape"] = Field("log_l1", description="Loss of the flux.")
+    softening_rms: tuple[PositiveFloat, ...] = Field(
+        (1.0, 30.0),
+        min_length=1,
+        max_length=8,
+        description="asinh softenings of the input channels, units of the background rms.",
+    )
+    softening_anchor: tuple[PositiveFloat, ...] = Field(
+        (0.01,),
+        max_length=8,
+        description="asinh softenings of further channels, units of the anchor flux's mean surface brightness.",
+    )
+    anchor_radius_fwhm: PositiveFloat = Field(
+        1.5,
+        le=10,
+        description="Radius of the aperture whose light the flux is expressed in, units of the PSF's FWHM.",
+    )
+    anchor_floor_sigma: PositiveFloat = Field(
+        3.0, le=100, description="Least value of that light, units of the aperture's background noise."
+    )
+
+
+class MaskFluxTaskConfig(FluxTaskConfig):
+    """Masks of the central galaxy and its neighbours, and the flux."""
+
+    needs_masks: ClassVar[bool] = True
+
+    kind: Literal["mask_flux"] = Field(description="What is learned.")
+    mask_loss: Literal["bce", "dice", "bce_dice"] = Field("bce", description="Loss of the masks.")
+    mask_weight: float = Field(0.3, ge=0, description="Weight of the masks' loss beside the flux's.")
+
+
+TaskConfig = Annotated[FluxTaskConfig | MaskFluxTaskConfig, Field(discriminator="kind")]
+
+
+class NoDecay(ConfigModel):
+    """A constant learning rate."""
+
+    kind: Literal["none"] = Field(description="Form of the decay.")
+
+
+class StepDecay(ConfigModel):
+    """The learning rate falls by a factor every few epochs."""
+
+    kind: Literal["step"] = Field(description="Form of the decay.")
+    every_epochs: PositiveInt = Field(10, description="Epochs between two steps.")
+    factor: Fraction = Field(0.5, description="What a step multiplies the learning rate by.")
+
+
+class ExponentialDecay(ConfigModel):
+    """The learning rate falls by a factor in every epoch, smoothly."""
+
+    kind: Literal["exponential"] = Field(description="Form of the decay.")
+    factor: Fraction = Field(0.9, description="What an epoch multiplies the learning rate by.")
+
+
+class InverseDecay(ConfigModel):
+    """The learning rate falls as 1 / (1 + epoch / half)."""
+
+    kind: Literal["inverse"] = Field(description="Form of the decay.")
+    half_epochs: PositiveFloat = Field(5.0, description="Epochs after which half the learning rate is left.")
+
+
+class PlateauDecay(ConfigModel):
+    """The learning rate falls by a factor when the validation loss has not improved for some epochs."""
+
+    kind: Literal["plateau"] = Field(description="Form of the decay.")
+    patience_epochs: PositiveInt = Field(3, description="Epochs without improvement before a step.")
+    factor: Fraction = Field(0.5, description="What a step multiplies the learning rate by.")
+    min_delta: float = Field(
+        0.0, ge=0, description="Fall of the validation loss that counts as an improvement."
+    )
+
+
+class CosineDecay(ConfigModel):
+    """The learning rate falls along half a cosine to a last fraction at `max_epochs`."""
+
+    kind: Literal["cosine"] = Field(description="Form of the decay.")
+    last: float = Field(0.01, ge=0, le=1, description="Fraction of the learning rate at the end.")
+
+
+DecayConfig = Annotated[
+    NoDecay | StepDecay | ExponentialDecay | InverseDecay | PlateauDecay | CosineDecay,
+    Field(discriminator="kind"),
+]
+
+
+class AugmentConfig(ConfigModel):
+    """What is done to each training stamp, anew in each epoch."""
+
+    quarter_turns: bool = Field(
+        True, description="Rotate by a random multiple of 90 degrees; exact, noise included."
+    )
+    flip: bool = Field(True, description="Mirror at random; exact, noise included.")
+    shift_px: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="Largest whole-pixel shift of the galaxy from the stamp's centre, each axis.",
+    )
+    zoom: Range = Field(
+        (1.0, 1.0),
+        description="Magnification at constant surface brightness: the total flux grows by its square.",
+    )
+    rotate: bool = Field(False, description="Rotate by any angle; only for a round PSF.")
+    added_noise_rms: Range = Field(
+        (0.0, 0.0),
+        description="Noise added to the image, units of the background rms; the image's unit becomes the new rms.",
+    )
+
+    @model_validator(mode="after")
+    def _positive(self) -> AugmentConfig:
+        if not 0.25 <= self.zoom[0] <= self.zoom[1] <= 4:
+            raise ValueError(f"zoom: expected two numbers from 0.25 to 4, found {list(self.zoom)}")
+        if self.added_noise_rms[0] < 0:
+            raise ValueError(
+                f"added_noise_rms: expected numbers that are not negative, found {list(self.added_noise_rms)}"
+            )
+        return self
+
+    @property
+    def resamples(self) -> bool:
+        """Whether the galaxies are interpolated, which needs the noise-free images."""
+        return self.rotate or self.zoom != (1.0, 1.0)
+
+
+class TrainConfig(ConfigModel):
+    """The training loop."""
+
+    execution_keys: ClassVar[frozenset[str]] = frozenset(
+        {"device", "workers", "threads", "progress", "cache_limit_gb"}
+    )
+    """Keys that say how a training is executed, not what it is: no part of the artifact's version.
+
+    Device and number of threads change the order in which floating-point sums are taken, hence the last bits of the
+    weights; they are recorded in the model card.
+    """
+
+    max_epochs: PositiveInt = Field(12, le=100_000, description="Most epochs.")
+    max_time_minutes: PositiveFloat | None = Field(
+        None, description="Most time, checked after each epoch; with it a training is not reproducible."
+    )
+    batch_size: PositiveInt = Field(64, description="Blends in a batch.")
+    learning_rate: PositiveFloat = Field(2e-3, le=1, description="Largest learning rate.")
+    optimiser: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
+    weight_decay: float = Field(1e-2, ge=0, description="Weight decay.")
+    warmup_epochs: float = Field(
+        0.5, ge=0, description="Epochs over which the learning rate rises from zero; may be broken."
+    )
+    decay: DecayConfig = Field(CosineDecay(kind="cosine"), description="Fall of the learning rate.")
+    gradient_clip: PositiveFloat | None = Field(1.0, description="Largest norm of the gradient.")
+    patience_epochs: PositiveInt | None = Field(
+        6,
+        description="Epochs without improvement of the validation loss after which training stops; null: never.",
+    )
+    min_delta: float = Field(
+        0.0, ge=0, description="Fall of the validation loss that counts as an improvement."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Number type on a GPU (auto: bfloat16); a CPU always computes in float32."
+    )
+    augment: AugmentConfig = Field(AugmentConfig(), description="Augmentation, on the device.")
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="Where to compute; auto: a GPU if there is one."
+    )
+    workers: int = Field(0, ge=0, le=64, description="Processes that read data beside the training; 0: none.")
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads of torch; null: as torch is set (OMP_NUM_THREADS)."
+    )
+    progress: Literal["auto", "on", "off"] = Field(
+        "auto", description="Progress bar; auto: when stderr is a terminal."
+    )
+    cache_limit_gb: float = Field(
+        1.0, ge=0, description="Data up to this size are kept in memory, larger sets are read by batch."
+    )
+
+
+class ModelConfig(ConfigModel):
+    """A model: what is learned, by which network, how it is trained."""
+
+    network: NetworkConfig = Field(description="The network.")
+    task: TaskConfig = Field(description="What it learns.")
+    input_px: PositiveInt = Field(64, ge=8, le=1024, description="Side of the network's input stamp.")
+    training: TrainConfig = Field(TrainConfig(), description="How it is trained.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> ModelConfig:
+        if self.input_px % self.network.stride:
+            raise ValueError(
+                f"input_px: expected a multiple of {self.network.stride} for {len(self.network.widths)} widths, found {self.input_px}"
+            )
+        if self.task.needs_masks and not self.network.gives_masks:
+            raise ValueError(
+                f"network: expected one with masks for task {self.task.kind}, found {self.network.kind}; take unet"
+            )
+        return self
