@@ -20,7 +20,7 @@ help: ## show this list
 	@echo '  settings: CONFIG=$(CONFIG) CORES=$(CORES) ARGS="-n" PYTHON=$(PYTHON) PYTEST_ARGS="-k tile"'
 
 run: setup ## run the workflow: make run CONFIG=config/sdss.yaml CORES=8 ARGS="more arguments of snakemake"
-	snakemake --cores $(CORES) --configfile $(CONFIG) $(ARGS)
+	snakemake --configfile $(CONFIG) --cores $(CORES) $(ARGS)
 
 test: ## run all tests: make test PYTEST_ARGS="tests/unit -k tile"
 	@./scripts/setup.sh --tests
