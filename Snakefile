@@ -11,7 +11,7 @@ min_version("9.13")
 
 if not workflow.configfiles:
 
-    configfile: workflow.source_path("config/config.yaml")
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
