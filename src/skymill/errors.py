@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 
@@ -21,6 +22,11 @@ class SkymillError(Exception):
     def __init__(self, where: str | Path, *, expected: str, found: str, remedy: str = "") -> None:
         self.where, self.expected, self.found, self.remedy = str(where), expected, found, remedy
         super().__init__(str(where), expected, found, remedy)
+
+    def __reduce__(self) -> tuple:
+        """Let the error travel back from a worker process."""
+        facts = {"expected": self.expected, "found": self.found, "remedy": self.remedy}
+        return partial(type(self), self.where, **facts), ()
 
     def __str__(self) -> str:
         """One line: the place, what was expected, what was found, what to do."""

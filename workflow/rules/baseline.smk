@@ -24,6 +24,8 @@ rule baseline_tile:
         "results/benchmarks/baseline/{name}.{version}.tsv"
     wildcard_constraints:
         name=r"(?!test_blends\.)[A-Za-z0-9][A-Za-z0-9_.-]*",
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -50,6 +52,8 @@ rule baseline_blends:
         "results/benchmarks/baseline/{name}.{version}.tsv"
     wildcard_constraints:
         name=r"test_blends\.[A-Za-z0-9_-]+",
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=3000,

@@ -24,6 +24,8 @@ rule blend_shard:
         "results/logs/blend/{name}.{version}.{start}-{stop}.log",
     benchmark:
         "results/benchmarks/blend/{name}.{version}.{start}-{stop}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -49,6 +51,8 @@ rule blend_set:
         "results/logs/blend/{name}.{version}.log",
     benchmark:
         "results/benchmarks/blend/{name}.{version}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -22,6 +22,8 @@ rule compare_run:
         "results/logs/compare/{name}.{version}.log",
     benchmark:
         "results/benchmarks/compare/{name}.{version}.tsv"
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=3000,

@@ -24,6 +24,8 @@ rule evaluate_model:
         "results/logs/evaluate/{name}.{version}.log",
     benchmark:
         "results/benchmarks/evaluate/{name}.{version}.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=3000,

@@ -23,6 +23,8 @@ rule infer_tile:
         "results/logs/infer/{name}.{version}.log",
     benchmark:
         "results/benchmarks/infer/{name}.{version}.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=3000,

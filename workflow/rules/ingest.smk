@@ -22,6 +22,8 @@ rule fetch_file:
         "results/logs/fetch/{name}.{version}.log",
     benchmark:
         "results/benchmarks/fetch/{name}.{version}.tsv"
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -48,6 +50,8 @@ rule ingest_tile:
         "results/logs/ingest/{name}.{version}.log",
     benchmark:
         "results/benchmarks/ingest/{name}.{version}.tsv"
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -74,6 +78,8 @@ rule read_reference:
         "results/logs/reference/{name}.{version}.log",
     benchmark:
         "results/benchmarks/reference/{name}.{version}.tsv"
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=1500,

@@ -24,6 +24,8 @@ rule inject_tile:
         "results/logs/inject/{name}.{version}.log",
     benchmark:
         "results/benchmarks/inject/{name}.{version}.tsv"
+    conda:
+        "../../envs/baseline.yaml"
     threads: 1
     resources:
         mem_mb=3000,

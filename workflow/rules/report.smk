@@ -22,6 +22,8 @@ rule report:
         f"results/logs/report/{run_config.run}.log",
     benchmark:
         f"results/benchmarks/report/{run_config.run}.tsv"
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=3000,

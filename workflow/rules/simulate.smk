@@ -23,6 +23,8 @@ rule simulate_shard:
         "results/logs/simulate/{name}.{version}.{start}-{stop}.log",
     benchmark:
         "results/benchmarks/simulate/{name}.{version}.{start}-{stop}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -49,6 +51,8 @@ rule simulate_population:
         "results/logs/simulate/{name}.{version}.log",
     benchmark:
         "results/benchmarks/simulate/{name}.{version}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -71,6 +75,8 @@ rule draw_field:
         "results/logs/field/{name}.{version}.log",
     benchmark:
         "results/benchmarks/field/{name}.{version}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -31,6 +31,8 @@ rule train_model:
         "results/logs/train/{name}.{version}.log",
     benchmark:
         "results/benchmarks/train/{name}.{version}.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=3500,
