@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from skymill.config.base import NAME_PATTERN, ConfigModel
 from skymill.config.blend import BlendConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
-from skymill.config.detect import BaselineConfig, NeuralConfig
+from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.ingest import IngestConfig
 from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
 from skymill.config.train import ModelConfig
@@ -44,7 +44,7 @@ class RunConfig(ConfigModel):
     candidates: CandidateConfig = Field(
         CandidateConfig(), description="Where on a tile the networks measure."
     )
-    detectors: dict[Name, BaselineConfig] = Field(description="Detectors to compare with, by name.")
+    detectors: dict[Name, DetectorConfig] = Field(description="Detectors to compare with, by name.")
     inject: InjectConfig | None = Field(
         None, description="Galaxies of known flux added to tiles; null: none."
     )
@@ -57,9 +57,25 @@ class RunConfig(ConfigModel):
         if self.blend.population not in self.populations:
             known = ", ".join(self.populations)
             raise ValueError(f"blend.population: expected one of {known}, found '{self.blend.population}'")
+        self._stamps_fit()
         if both := set(self.models) & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
+
+    def _stamps_fit(self) -> None:
+        """Check that stamps cover the blends' canvas, and that the canvas covers the networks' input."""
+        stamp_px, needed_px = self.populations[self.blend.population].stamp_px, self.blend.required_stamp_px()
+        if stamp_px < needed_px:
+            where = f"populations.{self.blend.population}.stamp_px"
+            why = "so that a galaxy beside the central one still covers blend.canvas_px"
+            raise ValueError(f"{where}: expected at least {needed_px}, {why}, found {stamp_px}")
+        largest_px = self.blend.largest_input_px()
+        for name, model in self.models.items():
+            if model.input_px > largest_px:
+                why = "so that a stamp around each galaxy lies within blend.canvas_px"
+                raise ValueError(
+                    f"models.{name}.input_px: expected at most {largest_px}, {why}, found {model.input_px}"
+                )
 
 
 def load_config(source: str | Path | Mapping[str, Any]) -> RunConfig:

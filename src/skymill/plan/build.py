@@ -261,7 +261,7 @@ class _Builder:
     def _detect(self, dataset: str, tile: Artifact) -> None:
         for model in self._of_stage("train"):
             inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
-            params = {"detector": self.config.infer.recipe_params()}
+            params = {"candidates": self.config.candidates.recipe_params()}
             self._add(
                 "infer",
                 f"{dataset}.{model.recipe.name}",
