@@ -1,0 +1,104 @@
+"""A wrong key stops the run at once and says what is known."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from skymill.config.base import ConfigModel
+from skymill.config.run import RunConfig, load_config
+from skymill.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = sorted((ROOT / "config").glob("*.yaml"))
+
+
+@pytest.fixture
+def values():
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_shipped_configurations_are_valid(path):
+    assert load_config(path).run
+
+
+def change(values, key, value):
+    *path, last = key.split(".")
+    for part in path:
+        values = values.setdefault(part, {})
+    values[last] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("sede", 1, ["sede: unknown key", "seed"]),
+        ("blend.nois", {}, ["blend.nois: unknown key", "noise"]),
+        ("models.cnn.network.depht", 2, ["models.cnn.network.cnn.depht: unknown key", "depth"]),
+        ("models.cnn.training.learning_rat", 2, ["learning_rat: unknown key", "learning_rate"]),
+        ("populations.galaxies.n_galaxies", "many", ["populations.galaxies", "n_galaxies", "'many'"]),
+        ("populations.galaxies.mag", [23, 18], ["mag", "low <= high"]),
+        ("populations.galaxies.stamp_px", 100, ["stamp_px: expected at least 160", "found 100"]),
+        ("blend.population", "nobody", ["blend.population: expected one of galaxies, found 'nobody'"]),
+        ("models.cnn.input_px", 96, ["models.cnn.input_px: expected at most 64", "found 96"]),
+        ("detectors.cnn", {"kind": "sep"}, ["expected names that no model has, found cnn"]),
+        ("detectors.new", {"kind": "eyeball"}, ["detectors.new", "eyeball"]),
+        ("run", "../away", ["run: String should match pattern", "'../away'"]),
+        ("seed", -1, ["seed: Input should be greater than or equal to 0, found -1"]),
+        ("split", {"train": 0.9}, ["split", "expected 1, found 1.2"]),
+    ],
+)
+def test_one_clear_line_for_a_wrong_key(values, key, value, words):
+    change(values, key, value)
+    with pytest.raises(ConfigError) as caught:
+        load_config(values)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_all_wrong_keys_are_told_at_once(values):
+    values |= {"sede": 1, "sed": 2}
+    with pytest.raises(ConfigError, match=r"(?s)sede: unknown.*sed: unknown"):
+        load_config(values)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "run: [\n"], ids=["empty", "a list", "not YAML"])
+def test_a_file_that_is_no_configuration(tmp_path, text):
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"odd\.yaml"):
+        load_config(path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: expected a YAML file"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def models(model=RunConfig, seen=None):
+    """Every piece of configuration that a run can hold."""
+    seen = set() if seen is None else seen
+    if model not in seen:
+        seen.add(model)
+        for child in ConfigModel.__subclasses__():
+            models(child, seen)
+            for grandchild in child.__subclasses__():
+                models(grandchild, seen)
+    return seen
+
+
+@pytest.mark.parametrize("model", sorted(models(), key=lambda m: m.__name__), ids=lambda m: m.__name__)
+def test_every_key_is_described_and_unknown_keys_are_refused(model):
+    assert model.model_config["extra"] == "forbid"
+    for name, field in model.model_fields.items():
+        assert field.description, f"{model.__name__}.{name} has no description"
+    assert model.execution_keys <= set(model.model_fields)
+
+
+def test_execution_keys_stay_out_of_recipes_at_every_depth(values):
+    params = load_config(values).recipe_params()
+    assert "shard_size" not in params["blend"]
+    assert "shard_size" not in params["populations"]["galaxies"]
+    assert not {"device", "threads"} & set(params["models"]["cnn"]["training"])
+    assert params["models"]["cnn"]["training"]["learning_rate"] > 0

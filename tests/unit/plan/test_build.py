@@ -1,0 +1,148 @@
+"""What changes which version, and what is planned at all."""
+
+import pytest
+
+from skymill.errors import ConfigError
+from skymill.plan.plan import Plan
+
+HEADER = "tile_id\tsurvey\timage\tsha256\treference\treference_format"
+SHA = "0" * 64
+
+
+def versions(plan: Plan) -> dict:
+    return {(a.recipe.stage, a.recipe.name): a.recipe.version for a in plan}
+
+
+def changed_stages(planned, changes) -> set[str]:
+    before, after = versions(planned()), versions(planned(changes))
+    assert before.keys() == after.keys()
+    return {f"{stage}/{name}" for (stage, name) in before if before[stage, name] != after[stage, name]}
+
+
+def write_tiles(rows) -> dict:
+    with open("tiles.tsv", "w") as file:
+        file.write("\n".join([HEADER, *rows]) + "\n")
+    return {"tiles": "tiles.tsv"}
+
+
+def test_every_stage_is_planned_parents_first(planned):
+    plan = planned()
+    order = [artifact.recipe.stage for artifact in plan]
+    known = {artifact.recipe.version for artifact in plan}
+    assert set(order) == {
+        *("field", "ingest", "reference", "simulate", "blend", "train", "evaluate"),
+        *("baseline", "inject", "infer", "compare"),
+    }
+    seen = set()
+    for artifact in plan:
+        assert {version for version in artifact.recipe.parents.values() if version in known} <= seen
+        seen.add(artifact.recipe.version)
+
+
+def test_a_learning_rate_changes_its_model_and_what_follows(planned):
+    changes = {"models.cnn.training": {"learning_rate": 0.5}}
+    assert changed_stages(planned, changes) == {
+        *("train/cnn", "evaluate/test_blends.cnn", "infer/sky.cnn", "infer/sky.injected.cnn"),
+        "compare/small",
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"populations.galaxies.shard_size": 10},
+        {"blend.shard_size": 1},
+        {"models.unet.training": {"threads": 2, "device": "cpu"}},
+        {"leave_out_failed": True},
+        {"report": {"n_examples": 3}},
+    ],
+)
+def test_how_the_work_is_done_changes_no_version(planned, changes):
+    assert changed_stages(planned, changes) == set()
+
+
+def test_the_number_of_training_blends_leaves_the_test_set_alone(planned):
+    changed = changed_stages(planned, {"blend.n_train": 7})
+    assert "blend/train" in changed
+    assert "train/unet" in changed
+    assert not changed & {"blend/test", "blend/validation", "baseline/test_blends.sep", "simulate/galaxies"}
+
+
+def test_a_detector_setting_changes_only_its_catalogues(planned):
+    changed = changed_stages(planned, {"detectors.sep.setting": "plain"})
+    names = {"test_blends.sep", "sky.sep", "sky.injected.sep"}
+    assert changed == {f"baseline/{name}" for name in names} | {"compare/small"}
+
+
+def test_the_seed_changes_everything(planned):
+    assert len(changed_stages(planned, {"seed": 2})) == len(versions(planned()))
+
+
+def test_shards_cover_all_numbers_once(planned):
+    assert planned().artifact("simulate", "galaxies").shards == ((0, 4), (4, 8), (8, 10))
+
+
+def test_a_detector_without_its_program_is_left_out_and_noted(planned):
+    plan = planned(missing={"source_extractor": "not installed"})
+    assert not any("source_extractor" in a.recipe.name for a in plan)
+    assert plan.notes == [{"what": "detector source_extractor", "reason": "not installed"}]
+
+
+def test_no_injection_where_none_is_asked_for(planned):
+    assert not planned({"inject": None}).of_stage("inject")
+
+
+def test_tiles_count_by_declared_checksum_not_by_place(planned):
+    rows = write_tiles([f"a\tsdss_r\tone/a.fits\t{SHA}\t\t"])
+    first = planned(rows).artifact("ingest", "a").recipe.version
+    rows = write_tiles([f"a\tsdss_r\ttwo/a.fits\t{SHA}\t\t"])
+    assert planned(rows).artifact("ingest", "a").recipe.version == first
+    assert planned({**rows, "data_dir": "three"}).artifact("ingest", "a").recipe.version == first
+    rows = write_tiles([f"a\tsdss_r\tone/a.fits\t{'1' * 64}\t\t"])
+    assert planned(rows).artifact("ingest", "a").recipe.version != first
+
+
+def test_tiles_without_checksum_count_by_size_and_time(planned, tmp_path):
+    rows = write_tiles(["a\tsdss_r\ta.fits\t\t\t"])
+    missing = planned(rows).artifact("ingest", "a")
+    assert missing.missing() == {"image": "a.fits"}
+    (tmp_path / "a.fits").write_text("something")
+    there = planned(rows).artifact("ingest", "a")
+    assert there.missing() == {}
+    assert there.recipe.version != missing.recipe.version
+
+
+def test_urls_are_fetched_unless_a_folder_is_given(planned):
+    rows = write_tiles(
+        [f"a\tsdss_r\thttp://localhost/x/a.fits\t{SHA}\thttp://localhost/ref.fits\tsdss_photoobj"]
+    )
+    plan = planned(rows)
+    assert [a.recipe.name for a in plan.of_stage("fetch")] == ["a.fits", "ref.fits"]
+    assert plan.artifact("ingest", "a").inputs["image"] == plan.artifact("fetch", "a.fits").file("file")
+    local = planned({**rows, "data_dir": "folder"})
+    assert not local.of_stage("fetch")
+    assert local.artifact("ingest", "a").inputs["image"] == "folder/a.fits"
+    assert local.artifact("ingest", "a").recipe.version == plan.artifact("ingest", "a").recipe.version
+
+
+def test_a_tile_must_not_be_called_like_a_field(planned):
+    with pytest.raises(ConfigError, match="'sky'"):
+        planned(write_tiles(["sky\tsdss_r\ta.fits\t\t\t"]))
+
+
+def test_noise_must_come_from_a_tile_of_the_run(planned):
+    with pytest.raises(
+        ConfigError, match=r"blend\.noise\.tile: expected one of the tiles sky, found nowhere"
+    ):
+        planned({"blend.noise": {"kind": "real", "tile": "nowhere"}})
+
+
+def test_failed_tiles_are_left_out_on_request_only(planned):
+    rows = write_tiles([f"a\tsdss_r\ta.fits\t{SHA}\tref.fits\tsdss_photoobj"])
+    failure = planned(rows).artifact("ingest", "a").failure()
+    failure.parent.mkdir(parents=True)
+    failure.write_text("a.fits: expected FITS, found soup.\n")
+    assert planned(rows).artifact("ingest", "a")
+    plan = planned({**rows, "leave_out_failed": True})
+    assert not any(a.recipe.name.split(".")[0] == "a" for a in plan)
+    assert plan.notes == [{"what": "tile a", "reason": "a.fits: expected FITS, found soup."}]
