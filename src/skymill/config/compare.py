@@ -54,7 +54,7 @@ class InjectConfig(ConfigModel):
         description="Distance kept from the tile's edge and from pixels without data (px).",
     )
     isolation_px: float = Field(
-        12.0, gt=0, le=1000, description="A galaxy is isolated when nothing else is nearer than this (px)."
+        12.0, gt=0, le=500, description="A galaxy is isolated when nothing else is nearer than this (px)."
     )
     isolation_snr: float = Field(
         5.0, gt=0, description="Signal to noise, summed over 3x3 px of the tile, that counts as something."

@@ -1,0 +1,135 @@
+"""The stage compare: catalogues and truths to one matched table and every figure of the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skymill.catalog.catalogue import Catalogue, essentials
+from skymill.compare.figures import records
+from skymill.compare.matched import is_of_blends, match_dataset, with_reference_outcome
+from skymill.compare.truth import read_truth
+from skymill.config.compare import CompareConfig
+from skymill.errors import DataError
+from skymill.metrics.record import MetricRecord, to_json
+from skymill.provenance.atomic import write_text
+from skymill.provenance.record import recording
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A catalogue of one dataset by one detector, and the truth of that dataset.
+
+    Parameters
+    ----------
+    dataset : str
+        ``test_blends``, ``real_blends``, ``injected:<tile>`` or ``reference:<tile>``.
+    detector : str
+        Name of the detector.
+    catalogue : str
+        File of schema ``measurement``.
+    truth : str
+        File of schema ``blends`` or ``sources``; the same for all detectors of a dataset.
+    """
+
+    dataset: str
+    detector: str
+    catalogue: str
+    truth: str
+
+
+def compare_run(
+    recipe: Mapping[str, Any], inputs: Sequence[Mapping[str, str]], metrics: str | Path, matched: str | Path
+) -> None:
+    """Match every catalogue with its truth and write the figures.
+
+    Parameters
+    ----------
+    recipe : mapping
+        ``params``: ``seed`` and ``compare`` (:class:`~skymill.config.compare.CompareConfig`).
+    inputs : sequence of mapping
+        Fields of :class:`Measured`, in the order in which the figures shall stand. A detector that could not run is
+        simply not among them; an empty catalogue is a detector that found nothing.
+    metrics : path
+        The metrics.json to write.
+    matched : path
+        The matched table (schema ``matched``) to write, in the same folder.
+
+    Raises
+    ------
+    DataError
+        If a dataset and detector occur twice, a dataset has two truths, or a catalogue cannot be read or matched.
+    """
+    params = recipe["params"]
+    config = CompareConfig.model_validate(params["compare"])
+    measured = [Measured(**entry) for entry in inputs]
+    _check(measured)
+    with recording(recipe, Path(metrics).parent, parents=_parents(measured)) as record:
+        tables, figures = _all_datasets(measured, config, int(params["seed"]))
+        parts = [Catalogue.empty("matched"), *tables]
+        table = Catalogue.concatenate(parts, essentials(recipe))
+        table.write(matched)
+        write_text(metrics, to_json(figures))
+        record.rows = len(table)
+        record.extra["figures"] = len(figures)
+
+
+def _all_datasets(
+    measured: Sequence[Measured], config: CompareConfig, seed: int
+) -> tuple[list[Catalogue], list[MetricRecord]]:
+    tables, figures = [], []
+    for dataset in dict.fromkeys(entry.dataset for entry in measured):
+        matched = _match([entry for entry in measured if entry.dataset == dataset], config)
+        for detector, table in matched.items():
+            tables.append(table)
+            figures += records(table, dataset, detector, config, seed)
+            log.info("%s, %s: %d of %d matched", dataset, detector, table["is_matched"].sum(), len(table))
+    return tables, figures
+
+
+def _match(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Catalogue]:
+    """Match the catalogues of one dataset; on blends, note beside each what the reference detector found."""
+    truth = read_truth(entries[0].truth)
+    matched = {}
+    for entry in entries:
+        catalogue = Catalogue.read(entry.catalogue, "measurement")
+        try:
+            matched[entry.detector] = match_dataset(
+                entry.dataset, entry.detector, truth, catalogue, config.max_distance_px
+            )
+        except DataError as error:
+            raise DataError(
+                f"{entry.catalogue} ({error.where})",
+                expected=error.expected,
+                found=error.found,
+                remedy=error.remedy,
+            ) from error
+    if not is_of_blends(entries[0].dataset):
+        return matched
+    reference = next((matched[name] for name in config.reference_detectors if name in matched), None)
+    return {name: with_reference_outcome(table, reference) for name, table in matched.items()}
+
+
+def _check(measured: Sequence[Measured]) -> None:
+    """Refuse a catalogue that stands twice and a dataset with two truths."""
+    keys = [(entry.dataset, entry.detector) for entry in measured]
+    truths = {(entry.dataset, entry.truth) for entry in measured}
+    doubles = sorted({key for key in keys if keys.count(key) > 1})
+    datasets = [dataset for dataset, _ in truths]
+    ambiguous = sorted({dataset for dataset in datasets if datasets.count(dataset) > 1})
+    if doubles or ambiguous:
+        raise DataError(
+            "inputs of compare",
+            expected="one catalogue for each dataset and detector, one truth for each dataset",
+            found=f"twice: {doubles}" if doubles else f"several truths of {ambiguous}",
+        )
+
+
+def _parents(measured: Sequence[Measured]) -> dict[str, str]:
+    catalogues = {f"{entry.dataset}.{entry.detector}": entry.catalogue for entry in measured}
+    return catalogues | {f"{entry.dataset}.truth": entry.truth for entry in measured}

@@ -1,0 +1,109 @@
+"""True sources of a dataset in one form, whether they are galaxies of blends or sources on a tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skymill.catalog.catalogue import Catalogue
+from skymill.catalog.flags import Flag
+from skymill.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Where the truth of an image is not worth a comparison: cut off, on masked or on saturated pixels.
+UNCOUNTED = Flag.EDGE | Flag.MASKED | Flag.SATURATED
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """n true sources.
+
+    Parameters
+    ----------
+    truth_id, stamp_id : ndarray (n,), int64
+        ``galaxy_id`` or ``source_id``; blend, -1 on tiles.
+    role, kind, blend_class : ndarray (n,), str
+        ``central`` or ``companion``, ``source`` on tiles; what it is; ``none`` outside blends.
+    x, y : ndarray (n,), float64
+        Position in pixels, on the blend's canvas or the tile.
+    mag, flux : ndarray (n,), float64
+        Total AB magnitude and flux density in nJy.
+    separation, separation_re : ndarray (n,), float32
+        As in the schema ``blends``; NaN outside blends.
+    is_isolated : ndarray (n,), bool
+        Whether nothing else touches its photometry.
+    flags : ndarray (n,), int32
+        Bits of :class:`~skymill.catalog.flags.Flag`.
+    """
+
+    truth_id: NDArray[np.int64]
+    stamp_id: NDArray[np.int64]
+    role: NDArray[np.str_]
+    kind: NDArray[np.str_]
+    blend_class: NDArray[np.str_]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    mag: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    separation: NDArray[np.float32]
+    separation_re: NDArray[np.float32]
+    is_isolated: NDArray[np.bool_]
+    flags: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of sources."""
+        return len(self.truth_id)
+
+    @property
+    def is_counted(self) -> NDArray[np.bool_]:
+        """Whether each source is in the figures: not at an edge, masked or saturated, and of known flux."""
+        return ((self.flags & UNCOUNTED) == 0) & (self.flux > 0)
+
+
+def read_truth(path: str | Path) -> Truth:
+    """Read a catalogue of schema ``blends`` or ``sources``.
+
+    Raises
+    ------
+    DataError
+        If it is of another schema.
+    """
+    catalogue = Catalogue.read(path)
+    makers = {"blends": _of_blends, "sources": _of_sources}
+    if catalogue.schema.name not in makers:
+        raise DataError(
+            path,
+            expected="a truth catalogue (schema blends or sources)",
+            found=f"schema {catalogue.schema.name}",
+        )
+    return makers[catalogue.schema.name](catalogue)
+
+
+def _of_blends(catalogue: Catalogue) -> Truth:
+    same = ("stamp_id", "role", "kind", "blend_class", "x", "y", "mag", "flux", "separation", "separation_re")
+    return Truth(
+        truth_id=catalogue["galaxy_id"],
+        is_isolated=catalogue["blend_class"] == "isolated",
+        flags=np.zeros(len(catalogue), dtype=np.int32),
+        **{name: catalogue[name] for name in same},
+    )
+
+
+def _of_sources(catalogue: Catalogue) -> Truth:
+    n = len(catalogue)
+    unknown = np.full(n, np.nan, dtype=np.float32)
+    return Truth(
+        truth_id=catalogue["source_id"],
+        stamp_id=np.full(n, -1, dtype=np.int64),
+        role=np.full(n, "source"),
+        blend_class=np.full(n, NONE),
+        separation=unknown,
+        separation_re=unknown,
+        **{name: catalogue[name] for name in ("kind", "x", "y", "mag", "flux", "is_isolated", "flags")},
+    )

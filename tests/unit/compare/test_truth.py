@@ -1,0 +1,48 @@
+"""Both kinds of truth in one form."""
+
+import numpy as np
+import pytest
+
+from skymill.catalog.catalogue import Catalogue
+from skymill.catalog.flags import Flag
+from skymill.errors import DataError
+
+
+def test_galaxies_of_blends(blends, as_truth):
+    truth = as_truth(
+        blends([4, 4], [1.0, 2.0], [3.0, 4.0], galaxy_id=[7, 9], blend_class=["isolated", "strong"])
+    )
+    assert truth.truth_id.tolist() == [7, 9]
+    assert truth.stamp_id.tolist() == [4, 4]
+    assert truth.role.tolist() == ["central", "companion"]
+    assert truth.is_isolated.tolist() == [True, False]
+    assert truth.is_counted.all()
+
+
+def test_sources_on_a_tile(sources, as_truth):
+    truth = as_truth(sources([1.0, 2.0], [3.0, 4.0], is_isolated=[False, True]))
+    assert truth.stamp_id.tolist() == [-1, -1]
+    assert set(truth.role) == {"source"}
+    assert set(truth.blend_class) == {"none"}
+    assert np.isnan(truth.separation_re).all()
+    assert truth.is_isolated.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("flag", "counted"),
+    [(Flag.EDGE, False), (Flag.MASKED, False), (Flag.SATURATED, False), (Flag.BLENDED, True), (0, True)],
+)
+def test_flagged_sources_are_not_counted(sources, as_truth, flag, counted):
+    assert as_truth(sources([1.0], [1.0], flags=[int(flag)])).is_counted.tolist() == [counted]
+
+
+def test_a_source_of_unknown_flux_is_not_counted(sources, as_truth):
+    assert as_truth(sources([1.0, 2.0], [1.0, 2.0], flux=[np.nan, -1.0])).is_counted.tolist() == [
+        False,
+        False,
+    ]
+
+
+def test_another_schema_is_refused(as_truth):
+    with pytest.raises(DataError, match=r"truth\.parquet.*schema blends or sources.*schema galaxies"):
+        as_truth(Catalogue.empty("galaxies"))
