@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,10 +53,41 @@ def match_positions(x1: NDArray, y1: NDArray, x2: NDArray, y2: NDArray, max_dist
     Match
         The pairs, sorted by the row in the first list.
     """
-    from scipy.spatial import cKDTree
-
     first, rows1 = _finite(x1, y1)
     second, rows2 = _finite(x2, y2)
+    return _match(first, rows1, second, rows2, max_distance)
+
+
+def match_sky(ra1: NDArray, dec1: NDArray, ra2: NDArray, dec2: NDArray, max_distance_arcsec: float) -> Match:
+    """Match two lists of sky positions one to one, as :func:`match_positions` does; right at the poles and at 0 h too.
+
+    Parameters
+    ----------
+    ra1, dec1 : ndarray (n,)
+        First positions in degrees. NaN positions match nothing.
+    ra2, dec2 : ndarray (m,)
+        Second positions in degrees.
+    max_distance_arcsec : float
+        Largest distance of a pair on the sphere, inclusive.
+
+    Returns
+    -------
+    Match
+        The pairs, with distances in arcsec.
+    """
+    first, rows1 = _unit_vectors(ra1, dec1)
+    second, rows2 = _unit_vectors(ra2, dec2)
+    # A chord c of the unit sphere belongs to the angle 2 arcsin(c / 2).
+    chord = 2 * np.sin(np.radians(max_distance_arcsec / 3600) / 2)
+    match = _match(first, rows1, second, rows2, chord)
+    return replace(match, distance=3600 * np.degrees(2 * np.arcsin(match.distance / 2)))
+
+
+def _match(
+    first: NDArray, rows1: NDArray[np.int64], second: NDArray, rows2: NDArray[np.int64], max_distance: float
+) -> Match:
+    from scipy.spatial import cKDTree
+
     if not len(first) or not len(second):
         none = np.empty(0, dtype=np.int64)
         return Match(none, none.copy(), np.empty(0))
@@ -72,6 +103,13 @@ def _finite(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     positions = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
     rows = np.flatnonzero(np.isfinite(positions).all(axis=1))
     return positions[rows], rows
+
+
+def _unit_vectors(ra: NDArray, dec: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    angles, rows = _finite(np.radians(ra), np.radians(dec))
+    cos_dec = np.cos(angles[:, 1])
+    x, y = cos_dec * np.cos(angles[:, 0]), cos_dec * np.sin(angles[:, 0])
+    return np.column_stack([x, y, np.sin(angles[:, 1])]), rows
 
 
 def _each_once(i: NDArray, j: NDArray, n: int, m: int) -> list[int]:

@@ -19,6 +19,12 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def version_of(stage: str, revision: int, params: Mapping[str, Any], parents: Mapping[str, str]) -> str:
+    """Return the Merkle hash: ten hexadecimal digits over stage, revision, parameters and the parents' versions."""
+    identity = [stage, revision, dict(params), dict(parents)]
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:VERSION_DIGITS]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that determines an artifact's content.
@@ -45,9 +51,8 @@ class Recipe:
 
     @property
     def version(self) -> str:
-        """The Merkle hash: ten hexadecimal digits over stage, revision, parameters and the parents' versions."""
-        identity = [self.stage, self.revision, self.params, dict(self.parents)]
-        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:VERSION_DIGITS]
+        """Version of the artifact that this recipe makes today; see :func:`version_of`."""
+        return version_of(self.stage, self.revision, self.params, self.parents)
 
     def folder(self, root: str | Path = "results/artifacts") -> Path:
         """Where the artifact lives below `root`."""
