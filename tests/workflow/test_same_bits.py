@@ -1,0 +1,76 @@
+"""One core and two, one shard and four, fresh and killed-then-resumed: the same bits."""
+
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from skymill.data.stamps import StampSet
+from skymill.provenance.record import sha256
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+SETS = ["simulate/galaxies", "blend/train", "blend/validation", "blend/test"]
+
+
+def products(workflow):
+    """Checksums of the truth catalogues, and the arrays of the stamps."""
+    truths, arrays = {}, {}
+    for name in SETS:
+        (folder,) = (workflow.folder / "results/artifacts" / name).iterdir()
+        truths[name] = sha256(folder / "truth.parquet")
+        with StampSet.open(folder / "stamps.h5") as stamps:
+            arrays[name] = {layer: stamps.read(layer, slice(None)) for layer in stamps.layers}
+    return truths, arrays
+
+
+def assert_same(first, second):
+    assert first[0] == second[0]
+    for name in SETS:
+        assert first[1][name].keys() == second[1][name].keys()
+        for layer, values in first[1][name].items():
+            np.testing.assert_array_equal(values, second[1][name][layer])
+
+
+def test_cores_and_shards_change_nothing(finished, make_workflow):
+    one = make_workflow(
+        "one-core",
+        populations={
+            "galaxies": {
+                **{"kind": "parametric", "n_galaxies": 40, "stamp_px": 64, "shard_size": 1000},
+                "sizes": {"kind": "relation", "re_arcsec": [0.06, 0.4]},
+            }
+        },
+        blend={"shard_size": 6},
+    )
+    done = one.run("blend", cores=1)
+    assert done.returncode == 0, done.stdout
+    (folder,) = (one.folder / "results/artifacts/simulate/galaxies").iterdir()
+    assert len(list((folder / "shards").glob("*.h5"))) == 1
+    (folder,) = (one.folder / "results/artifacts/blend/train").iterdir()
+    assert len(list((folder / "shards").glob("*.h5"))) == 4
+    assert_same(products(finished), products(one))
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(finished, make_workflow):
+    workflow = make_workflow("killed")
+    process = subprocess.Popen(
+        workflow.command("blend"), cwd=workflow.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    shards = workflow.folder / "results/artifacts"
+    deadline = time.monotonic() + 300
+    while not list(shards.glob("simulate/*/*/shards/*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process.poll() is None, "the run ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(shards.glob("blend/*/*/truth.parquet"))
+    assert workflow.run("--unlock").returncode == 0
+    done = workflow.run("blend", "--rerun-incomplete")
+    assert done.returncode == 0, done.stdout
+    assert not list(shards.rglob(".partial-*"))
+    assert_same(products(finished), products(workflow))
