@@ -42,6 +42,7 @@ MAX_OFFSET_PX = 2.0
 SDSS_ZERO_POINT_MAG = 22.5
 SDSS_BANDS = "ugriz"
 SDSS_KINDS = {3: "galaxy", 6: "star"}
+SDSS_BRIGHT = 1
 SDSS_FLAGS = {Flag.EDGE: 2, Flag.SATURATED: 18, Flag.BLENDED: 4}
 """Bits OBJECT1_EDGE, OBJECT1_SATUR and OBJECT1_CHILD of photo's first flag word (sdss.org, bitmask OBJECT1)."""
 
@@ -141,14 +142,15 @@ def _skymill(path: Path, tile: Tile) -> dict[str, Any]:
 def _sdss_photoobj(path: Path, tile: Tile) -> dict[str, Any]:
     """Read the objects of an SDSS frame (photoObj, DR8 and later) in the band of the tile.
 
-    Leaves of the deblending trees (``NCHILD == 0``) that are real detections are kept. ``COLC`` and ``ROWC`` count
-    from the lower left corner of the first pixel, so that x = COLC - 0.5. Fluxes are MODELFLUX. A source is isolated
+    Leaves of the deblending trees (``NCHILD == 0``) are kept, second entries of the same source left out (see
+    :func:`_second_entries`). ``COLC`` and ``ROWC`` count from the lower left corner of the first pixel, so that
+    x = COLC - 0.5. Fluxes are MODELFLUX. A source is isolated
     if photo did not deblend it from a parent and :func:`isolated` says so.
     """
     band = _sdss_band(tile)
     with fits_errors(path), fits.open(path) as hdus:
         table = hdus[1].data
-        table = table[table["NCHILD"] == 0]
+        table = table[(table["NCHILD"] == 0) & ~_second_entries(table)]
         flux = table["MODELFLUX"][:, band].astype(np.float64)
         x = table["COLC"][:, band].astype(np.float64) - 0.5
         y = table["ROWC"][:, band].astype(np.float64) - 0.5
@@ -170,6 +172,20 @@ def _sdss_photoobj(path: Path, tile: Tile) -> dict[str, Any]:
             "is_isolated": isolated(x, y, flux, ISOLATION_FWHM * tile.meta.psf_fwhm_px) & ~blended,
             "flags": flags,
         }
+
+
+def _second_entries(table: fits.FITS_rec) -> NDArray[np.bool_]:
+    """Return the rows that repeat a source.
+
+    Photo first detects the brightest sources, flags them BRIGHT and deblends them, then detects and deblends everything
+    again. The second detection is the last child of the BRIGHT one; children before it are the first deblending, whose
+    sources the second one has, too.
+    """
+    _, family = np.unique(table["PARENT"], return_inverse=True)
+    last = np.zeros(len(table), dtype=np.int64)
+    np.maximum.at(last, family, table["ID"].astype(np.int64))
+    bright = table["ID"][((table["OBJC_FLAGS"] >> SDSS_BRIGHT) & 1) > 0]
+    return np.isin(table["PARENT"], bright) & (table["ID"] != last[family])
 
 
 def _sdss_band(tile: Tile) -> int:
