@@ -80,7 +80,7 @@ class TileRow(TileFacts):
     def _location(cls, location: str | None) -> str | None:
         """Refuse addresses that no part of skymill can fetch (ftp://…, s3://…)."""
         if location and "://" in location and not is_url(location):
-            raise ValueError(f"expected a path or an http(s) URL, found {location!r}")
+            raise ValueError("a path or an http(s) URL")
         return location
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ MOSAIC_PIXELS = 2**24
 """Blends are laid out on mosaics of about this many pixels, so that memory does not grow with their number."""
 
 
-def baseline(recipe: Mapping[str, Any], tile: str | Path, output: str | Path) -> None:
+def baseline_tile(recipe: Mapping[str, Any], tile: str | Path, output: str | Path) -> None:
     """Run a baseline on a tile.
 
     Parameters

@@ -39,7 +39,7 @@ class Sources:
     mask: Path_ | None = None
 
 
-def ingest(
+def ingest_tile(
     recipe: Mapping[str, Any],
     image: Path_,
     output: Path_,
@@ -51,7 +51,8 @@ def ingest(
     Parameters
     ----------
     recipe : mapping
-        Recipe of the artifact; ``params`` holds ``tile`` (:class:`~skymill.config.ingest.TileFacts`), ``survey`` and ``ingest``.
+        Recipe of the artifact; ``params`` holds ``tile`` (:class:`~skymill.config.ingest.TileFacts`), ``survey`` and
+        ``ingest``.
     image, rms, mask : str or Path
         Local files that the row's addresses stand for; `rms` and `mask` only where the row names them.
     output : str or Path

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from skymill.config.detect import (
+    COLD,
+    HOT,
+    PLAIN,
+    CandidateConfig,
+    DetectorConfig,
+    PhotutilsConfig,
+    SepConfig,
+)
+
+DETECTOR = TypeAdapter(DetectorConfig)
+
+
+@pytest.mark.parametrize("kind", ["source_extractor", "sep", "photutils"])
+def test_the_kind_picks_the_detector_and_plain_values_bring_it_back(kind):
+    config = DETECTOR.validate_python({"kind": kind})
+
+    assert config.kind == kind
+    assert (config.plain, config.cold, config.hot) == (PLAIN, COLD, HOT)
+    assert DETECTOR.validate_python(config.recipe_params()) == config
+
+
+def test_the_passes_are_the_published_ones():
+    # Boucaud et al. 2020, section 4.1: least area, threshold, contrast, levels.
+    for one_pass, published in (
+        (COLD, (10, 5.0, 0.01, 64)),
+        (HOT, (6, 4.0, 1e-4, 64)),
+        (PLAIN, (5, 1.5, 0.005, 32)),
+    ):
+        found = (
+            one_pass.min_area_px,
+            one_pass.threshold_rms,
+            one_pass.deblend_contrast,
+            one_pass.deblend_levels,
+        )
+        assert found == published
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "sextractor"},
+        {"setting": "plain"},
+        {"kind": "sep", "setting": "warm"},
+        {"kind": "sep", "windows": 3},
+        {"kind": "source_extractor", "window_px": 1024},
+        {"kind": "sep", "plain": {"threshold_rms": 1.5}},
+        {"kind": "sep", "window_px": 512, "margin_px": 256},
+    ],
+)
+def test_wrong_detectors_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        DETECTOR.validate_python(wrong)
+
+
+def test_candidates_come_from_sep_unless_said_otherwise():
+    assert CandidateConfig().detector == SepConfig(kind="sep", setting="plain")
+    other = CandidateConfig(detector={"kind": "photutils"})
+    assert other.detector == PhotutilsConfig(kind="photutils")
+    assert CandidateConfig.model_validate(other.recipe_params()) == other
