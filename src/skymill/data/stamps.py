@@ -6,9 +6,12 @@ Readers open that file and see one set; shards are an execution detail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import h5py
 import numpy as np
@@ -45,17 +48,16 @@ def write_shard(path: str | Path, layers: Mapping[str, NDArray], start: int, att
     Raises
     ------
     DataError
-        If the layers differ in length or are not 4-D, or the file cannot be written.
+        If the layers differ in length, are not 4-D or hold nothing, or the file cannot be written.
     """
-    lengths = {name: layer.shape for name, layer in layers.items()}
-    if len({shape[0] for shape in lengths.values()}) != 1 or any(
-        len(shape) != 4 for shape in lengths.values()
-    ):
-        raise DataError(path, expected="layers of one length with axes (n, band, y, x)", found=str(lengths))
-    with atomic_path(path) as partial, h5py.File(partial, "w", libver="latest") as file:
+    shapes = {name: layer.shape for name, layer in layers.items()}
+    all_4d = all(len(shape) == 4 and min(shape) > 0 for shape in shapes.values())
+    if not all_4d or len({shape[0] for shape in shapes.values()}) != 1:
+        raise DataError(path, expected="layers of one length with axes (n, band, y, x)", found=str(shapes))
+    with _writing(path) as file:
         file.attrs.update({**attributes, "start": start})
         for name, layer in layers.items():
-            chunk = max(1, min(len(layer), CHUNK_BYTES // max(layer[0].nbytes, 1)))
+            chunk = max(1, min(len(layer), CHUNK_BYTES // layer[0].nbytes))
             file.create_dataset(
                 name, data=layer, chunks=(chunk, *layer.shape[1:]), compression="lzf", shuffle=True
             )
@@ -79,20 +81,24 @@ def link_shards(path: str | Path, shards: Sequence[str | Path], attributes: Attr
         If a shard cannot be read, or the shards leave a gap, overlap or differ in layers.
     """
     path = Path(path)
-    starts: list[tuple[int, Path]] = []
-    for shard in map(Path, shards):
-        with _open(shard) as file:
-            starts.append((int(file.attrs["start"]), shard))
-    starts.sort()
-    first = starts[0][1]
-    with _open(first) as file:
+    if not shards:
+        raise DataError(path, expected="at least one shard", found="none")
+    starts = sorted((_start_of(Path(shard)), Path(shard)) for shard in shards)
+    with _open(starts[0][1]) as file:
         shapes = {name: (file[name].shape[1:], file[name].dtype) for name in file}
     total = _check_cover(path, starts, shapes)
-    with atomic_path(path) as partial, h5py.File(partial, "w", libver="latest") as target:
+    with _writing(path) as target:
         target.attrs.update(dict(attributes))
         for name, (shape, dtype) in shapes.items():
             target.create_virtual_dataset(name, _layout(path, name, (total, *shape), dtype, starts))
     return total
+
+
+def _start_of(shard: Path) -> int:
+    with _open(shard) as file:
+        if "start" not in file.attrs:
+            raise DataError(shard, expected="a shard of a stamp set", found="an HDF5 file without 'start'")
+        return int(file.attrs["start"])
 
 
 def _check_cover(path: Path, starts: list[tuple[int, Path]], shapes: Mapping) -> int:
@@ -120,9 +126,25 @@ def _layout(
     for start, shard in starts:
         with _open(shard) as file:
             source_shape = file[name].shape
-        relative = Path(shard).resolve().relative_to(path.resolve().parent)
-        layout[start : start + source_shape[0]] = h5py.VirtualSource(str(relative), name, shape=source_shape)
+        relative = os.path.relpath(shard.resolve(), path.resolve().parent)
+        layout[start : start + source_shape[0]] = h5py.VirtualSource(relative, name, shape=source_shape)
     return layout
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[h5py.File]:
+    """Give an HDF5 file in memory that is written to `path` at the end, whole or not at all.
+
+    HDF5 itself ends the process with a segmentation fault when the disk is full. What is written is in memory already,
+    so this at most doubles it.
+    """
+    name = f"in-memory-{uuid4()}"
+    with h5py.File(name, "w", libver="latest", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    with atomic_path(path) as partial:
+        partial.write_bytes(image)
 
 
 def _open(path: str | Path) -> h5py.File:
@@ -188,8 +210,8 @@ class StampSet:
         ----------
         layer : str
             Name of the layer.
-        index : slice or sequence of int
-            Which stamps, in any order; repeats are allowed.
+        index : slice, sequence of int or mask
+            Which stamps, in any order; repeats are allowed. A mask has one truth value for each stamp.
 
         Returns
         -------
@@ -199,8 +221,9 @@ class StampSet:
         dataset = self._layer(layer)
         if isinstance(index, slice):
             return dataset[index]
+        rows = np.flatnonzero(index) if np.asarray(index).dtype == bool else np.asarray(index, dtype=np.int64)
         # HDF5 wants rising indices without repeats.
-        unique, back = np.unique(np.asarray(index, dtype=np.int64), return_inverse=True)
+        unique, back = np.unique(rows, return_inverse=True)
         if not len(unique):
             return np.empty((0, *dataset.shape[1:]), dtype=dataset.dtype)
         return dataset[unique][back]

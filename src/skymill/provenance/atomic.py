@@ -33,20 +33,27 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    try:
         yield partial
         _flush(partial)
         partial.replace(path)
     except OSError as error:
         if not _concerns(error, partial):
             raise
-        raise DataError(
-            path,
-            expected="a place that can be written to",
-            found=error.strerror or str(error),
-            remedy="Free space or choose another folder; nothing was left half written.",
-        ) from error
+        raise _not_writable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _not_writable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        path,
+        expected="a place that can be written to",
+        found=error.strerror or " ".join(str(error).split()),
+        remedy="Free space or choose another folder; nothing was left half written.",
+    )
 
 
 def _flush(path: Path) -> None:
