@@ -75,18 +75,20 @@ def _photometry(
     stamp = columns["stamp_id"]
     groups = np.where(stamp >= 0, stamp, np.arange(len(stamp)))
     for subset, members in subsets.items():
-        for needs, metrics in _by_needs(_metrics("measured")).items():
-            rows = np.flatnonzero(members & measured & ~_any_nan(columns, needs))
+        for rows, metrics in _by_rows(_metrics("measured"), columns, members & measured):
             if len(rows) < config.min_rows:
                 continue
-            arrays = [columns[need][rows] for need in needs]
-            statistics = {name: partial(metric.function, *arrays) for name, metric in metrics.items()}
+            statistics = {
+                name: partial(metric.function, *(columns[need][rows] for need in metric.needs))
+                for name, metric in metrics.items()
+            }
             intervals = bootstrap_intervals(
                 statistics, groups[rows], generators(subset), n_resamples=config.bootstrap_resamples
             )
-            for name, metric in metrics.items():
-                value = float(metric.function(*arrays))
-                yield from _figure(name, subset, metric, value, len(rows), *intervals[name])
+            for name, statistic in statistics.items():
+                yield from _figure(
+                    name, subset, metrics[name], float(statistic()), len(rows), *intervals[name]
+                )
 
 
 def _fractions(over: str, columns: Columns, subsets: Subsets) -> Iterator[dict]:
@@ -126,13 +128,13 @@ def _metrics(over: str) -> dict[str, Metric]:
     return {name: METRICS[name] for name in METRICS if METRICS[name].over == over}
 
 
-def _by_needs(metrics: Mapping[str, Metric]) -> dict[tuple[str, ...], dict[str, Metric]]:
-    """Group metrics by their columns: those of one group share rows and bootstrap replicates."""
-    groups: dict[tuple[str, ...], dict[str, Metric]] = {}
+def _by_rows(
+    metrics: Mapping[str, Metric], columns: Columns, members: NDArray[np.bool_]
+) -> list[tuple[NDArray[np.int64], dict[str, Metric]]]:
+    """Group metrics by the rows that have all they need: those of one group share bootstrap replicates."""
+    groups: dict[bytes, tuple[NDArray[np.int64], dict[str, Metric]]] = {}
     for name, metric in metrics.items():
-        groups.setdefault(metric.needs, {})[name] = metric
-    return groups
-
-
-def _any_nan(columns: Columns, needs: tuple[str, ...]) -> NDArray[np.bool_]:
-    return np.any([np.isnan(columns[need]) for need in needs], axis=0)
+        complete = ~np.any([np.isnan(columns[need]) for need in metric.needs], axis=0)
+        rows = np.flatnonzero(members & complete)
+        groups.setdefault(rows.tobytes(), (rows, {}))[1][name] = metric
+    return list(groups.values())
