@@ -112,8 +112,9 @@ class Tile:
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         if self.wcs is None or not x.size:
             return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
-        ra, dec = self.wcs.all_pix2world(x, y, 0)
-        return np.asarray(ra), np.asarray(dec)
+        # Not all images are in ICRS: some archives' are in FK5 or in galactic coordinates.
+        position = self.wcs.pixel_to_world(x, y).icrs
+        return position.ra.deg, position.dec.deg
 
     def write(self, path: str | Path) -> None:
         """Write the tile as FITS with the extensions SCI, RMS and MASK, whole or not at all."""
@@ -134,10 +135,11 @@ class Tile:
             If the file is missing or not a tile of skymill.
         """
         try:
-            hdus = fits.open(path, memmap=True)
-            header = hdus["SCI"].header
-            meta = TileMeta(**json.loads(header[META_KEY]))
-            images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
+            # The memory maps outlive the file's closing.
+            with fits.open(path, memmap=True) as hdus:
+                header = hdus["SCI"].header
+                meta = TileMeta(**json.loads(header[META_KEY]))
+                images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 path,
