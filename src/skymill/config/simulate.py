@@ -45,7 +45,7 @@ class SizeRelation(ConfigModel):
     scatter_dex: float = Field(0.22, ge=0, le=2, description="Standard deviation of log10(re).")
     re_arcsec: SizeRange = Field((0.06, 2.0), description="Smallest and largest half-light radius.")
     bulge_to_disc_size: SizeRange = Field(
-        (0.1, 1.0),
+        (0.2, 1.0),
         description="Half-light radius of the bulge over that of the disc, drawn evenly in the log.",
     )
 
@@ -122,7 +122,7 @@ class ParametricPriors(ConfigModel):
     disc_only_fraction: float = Field(0.2, ge=0, le=1, description="Fraction of galaxies without a bulge.")
     bulge_only_fraction: float = Field(0.1, ge=0, le=1, description="Fraction of galaxies without a disc.")
     bulge_to_total: FractionRange = Field(
-        (0.0, 1.0), description="Bulge's fraction of the flux, drawn evenly, where there are both."
+        (0.0, 0.8), description="Bulge's fraction of the flux, drawn evenly, where there are both."
     )
     bulge_n: SersicRange = Field((1.0, 4.0), description="Smallest and largest Sersic index of the bulge.")
     bulge_n_step: float = Field(
@@ -257,8 +257,10 @@ class FieldConfig(ConfigModel):
     clustered_fraction: float = Field(
         0.2, ge=0, le=1, description="Fraction of the galaxies that are put beside another galaxy."
     )
-    clustered_separation_fwhm: Annotated[Range, _between(0, 1000)] = Field(
-        (1.0, 6.0), description="Distance of those from the other galaxy in PSF widths, drawn evenly."
+    clustered_separation_re: Annotated[Range, _between(0, 1000)] = Field(
+        (1.0, 4.0),
+        description="Distance of those from the other galaxy, drawn evenly, in units of the larger half-light "
+        "radius of the two or of half the PSF's width.",
     )
     stars_per_arcmin2: float = Field(5.0, ge=0, le=10**4, description="Density of stars.")
     star_mag: MagRange = Field((17.0, 24.0), description="Brightest and faintest star.")

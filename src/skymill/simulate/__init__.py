@@ -1,1 +1,1 @@
-"""Isolated galaxies and fields, drawn with GalSim."""
+"""Isolated galaxies and whole fields, drawn with GalSim from documented priors or from real images."""

@@ -1,0 +1,27 @@
+"""From a configuration to a population."""
+
+from __future__ import annotations
+
+from skymill.config.simulate import ParametricPriors, RealPriors
+from skymill.data.survey import Survey
+from skymill.simulate import parametric, real  # noqa: F401 (they register themselves)
+from skymill.simulate.population import POPULATIONS, Population
+
+
+def build_population(
+    priors: ParametricPriors | RealPriors, survey: Survey, seed: int, stage: str, name: str
+) -> Population:
+    """Make the population that `priors` describe.
+
+    Parameters
+    ----------
+    priors : ParametricPriors or RealPriors
+        The configuration; its `kind` chooses the class.
+    survey : Survey
+        What is simulated.
+    seed : int
+        The run's seed.
+    stage, name : str
+        Keys of the randomness: the stage that draws, and the population's or field's name.
+    """
+    return POPULATIONS[priors.kind](priors, survey, seed, stage, name)
