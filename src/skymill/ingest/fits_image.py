@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from skymill.errors import DataError
 from skymill.provenance.record import sha256
@@ -106,20 +105,27 @@ def fits_errors(path: str | Path) -> Iterator[None]:
     """Turn what astropy raises and warns of on broken files into one DataError; other warnings go to the log."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
         try:
             yield
         except DataError:
             raise
-        except (*UNREADABLE, AstropyUserWarning) as error:
-            raise DataError(
-                path,
-                expected="a whole FITS file",
-                found=f"{type(error).__name__}: {error}",
-                remedy="Fetch the file again; if it is not FITS, convert it.",
-            ) from error
-    for warning in caught:
-        log.info("%s: %s", path, str(warning.message).splitlines()[0])
+        except UNREADABLE as error:
+            raise _broken(path, f"{type(error).__name__}: {error}") from error
+    messages = [str(warning.message).splitlines()[0] for warning in caught]
+    for message in messages:
+        # astropy reads what there is of a truncated file and fills the rest up.
+        if "truncated" in message:
+            raise _broken(path, message)
+        log.info("%s: %s", path, message)
+
+
+def _broken(path: str | Path, found: str) -> DataError:
+    return DataError(
+        path,
+        expected="a whole FITS file",
+        found=found,
+        remedy="Fetch the file again; if it is not FITS, convert it.",
+    )
 
 
 def _choose(path: str | Path, hdus: fits.HDUList, hdu: int | str | None) -> fits.ImageHDU:

@@ -155,7 +155,7 @@ def _mask(image: FitsImage, row: TileFacts, files: Sources, saturation: float | 
         raise DataError(image.where, expected="an image with data", found="NaN or infinite values only")
     mask = np.where(no_data, np.uint8(MaskBit.NO_DATA), np.uint8(0))
     if saturation is not None:
-        mask[image.data >= saturation] |= np.uint8(MaskBit.SATURATED)
+        mask[(image.data >= saturation) & ~no_data] |= np.uint8(MaskBit.SATURATED)
     if files.mask is not None or row.mask_hdu is not None:
         given = _same_shape(read_image(files.mask or files.image, row.mask_hdu), image)
         # NaN in a mask means nothing good either.

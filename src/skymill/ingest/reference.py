@@ -47,7 +47,9 @@ SDSS_FLAGS = {Flag.EDGE: 2, Flag.SATURATED: 18, Flag.BLENDED: 4}
 """Bits OBJECT1_EDGE, OBJECT1_SATUR and OBJECT1_CHILD of photo's first flag word (sdss.org, bitmask OBJECT1)."""
 
 
-def read_reference(recipe: Mapping[str, Any], source: str | Path, tile: str | Path, output: str | Path) -> None:
+def read_reference(
+    recipe: Mapping[str, Any], source: str | Path, tile: str | Path, output: str | Path
+) -> None:
     """Turn an outside catalogue of the sources on a tile into a catalogue of the schema ``sources``.
 
     Sources whose centre is not on the tile are left out.

@@ -29,9 +29,11 @@ LOCUS_WIDTH = 0.18
 LOCUS_CONTRAST = 0.5
 """The locus is the smallest radius at which the density reaches this fraction of its maximum: where galaxies
 outnumber stars, theirs is the highest peak but never the smallest radius."""
+MIN_SIGNIFICANCE = 2.0
+"""The locus must hold more sources than the interval of the same width above it, by this many standard deviations."""
 MIN_ROUNDNESS = 0.8
-MAX_SCATTER = 0.12
-"""A set of 'stars' whose widths scatter (MAD x 1.48 / median) by more than this are galaxies."""
+MAX_SCATTER = 0.15
+"""A set of 'stars' whose widths scatter (MAD x 1.48 / median) by more than this are not one width."""
 FITTED_RADII = 5.0
 """Half-width of the fitted stamps in units of the half-light radius."""
 
@@ -84,6 +86,9 @@ def measure_psf(
         return NOT_MEASURED
     sources = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
     locus = stellar_locus(sources["radius"])
+    if not locus.any():
+        log.warning("%d bright round sources have no common size: no PSF measured", len(locus))
+        return NOT_MEASURED
     brightest = np.flatnonzero(locus)[np.argsort(-sources["snr"][locus], kind="stable")][
         : config.psf_max_stars
     ]
@@ -104,7 +109,7 @@ def stellar_locus(radius: NDArray) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray (n,), bool
-        True for those in the densest narrow interval at small radii.
+        True for those in the densest narrow interval at small radii; nowhere if that is not denser than the next one.
     """
     if not len(radius):
         return np.zeros(0, dtype=bool)
@@ -116,7 +121,10 @@ def stellar_locus(radius: NDArray) -> NDArray[np.bool_]:
     near = np.flatnonzero(ordered <= ordered[start] + LOCUS_WIDTH)
     near = near[near >= start]
     best = near[np.argmax(inside[near])]
-    return (size >= ordered[best]) & (size <= ordered[best] + LOCUS_WIDTH)
+    locus = (size >= ordered[best]) & (size <= ordered[best] + LOCUS_WIDTH)
+    above = np.count_nonzero((size > ordered[best] + LOCUS_WIDTH) & (size <= ordered[best] + 2 * LOCUS_WIDTH))
+    stars = np.count_nonzero(locus)
+    return locus & (stars - above > MIN_SIGNIFICANCE * np.sqrt(stars + above))
 
 
 def _candidates(
@@ -188,7 +196,9 @@ def _summary(widths: NDArray[np.float64], min_stars: int) -> PsfWidth:
         if scatter <= MAX_SCATTER * middle and len(kept) >= min_stars:
             log.info("PSF: FWHM %.3f px (scatter %.3f) from %d stars", np.median(kept), scatter, len(kept))
             return PsfWidth(float(np.median(kept)), float(scatter), len(kept))
-        log.warning("%d compact sources with FWHM %.2f +- %.2f px are no stars", len(widths), middle, scatter)
+        log.warning(
+            "%d compact sources have FWHM %.2f +- %.2f px: no PSF measured", len(widths), middle, scatter
+        )
     else:
         log.warning("%d stars found, %d needed: no PSF measured", len(widths), min_stars)
     return NOT_MEASURED
