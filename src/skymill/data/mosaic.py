@@ -10,6 +10,7 @@ import numpy as np
 
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile, TileMeta
+from skymill.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,26 +52,30 @@ class Layout:
         return column * self.step_px + self.gap_px, row * self.step_px + self.gap_px
 
     def to_mosaic(self, stamp_id: NDArray, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
-        """Turn positions on stamps into positions on the mosaic; `stamp_id` must be in the layout."""
+        """Turn positions on stamps into positions on the mosaic.
+
+        Raises
+        ------
+        DataError
+            If a stamp is not in the layout.
+        """
+        if (unknown := np.setdiff1d(stamp_id, self.stamp_ids)).size:
+            raise DataError("mosaic", expected="stamps of its layout", found=f"stamp {unknown[0]}")
         order = np.argsort(self.stamp_ids)
-        place = order[np.searchsorted(self.stamp_ids[order], stamp_id)]
+        place = order[np.searchsorted(self.stamp_ids, stamp_id, sorter=order)]
         corner_x, corner_y = self.corners()
         return np.asarray(x) + corner_x[place], np.asarray(y) + corner_y[place]
 
     def to_stamp(self, x: NDArray, y: NDArray) -> tuple[NDArray[np.int64], NDArray, NDArray]:
-        """Turn positions on the mosaic into stamp numbers and positions on them; -1 for positions in a gap."""
+        """Turn positions on the mosaic into stamp numbers and positions on them; -1 for positions in a gap or NaN."""
         x, y = np.asarray(x, dtype=np.float64) - self.gap_px, np.asarray(y, dtype=np.float64) - self.gap_px
         column, row = np.floor((x + 0.5) / self.step_px), np.floor((y + 0.5) / self.step_px)
         on_x, on_y = x - column * self.step_px, y - row * self.step_px
-        place = (row * self.columns + column).astype(np.int64)
-        inside = (
-            (on_x < self.stamp_px - 0.5)
-            & (on_y < self.stamp_px - 0.5)
-            & (column >= 0)
-            & (column < self.columns)
-        )
-        inside &= (place >= 0) & (place < len(self.stamp_ids))
-        stamp_id = np.where(inside, self.stamp_ids[np.where(inside, place, 0)], -1)
+        place = row * self.columns + column
+        inside = (on_x < self.stamp_px - 0.5) & (on_y < self.stamp_px - 0.5)
+        inside &= (column >= 0) & (column < self.columns) & (place >= 0) & (place < len(self.stamp_ids))
+        stamp_id = np.full(x.shape, -1, dtype=np.int64)
+        stamp_id[inside] = self.stamp_ids[place[inside].astype(np.int64)]
         return stamp_id, on_x, on_y
 
 

@@ -90,7 +90,7 @@ def link_shards(path: str | Path, shards: Sequence[str | Path], attributes: Attr
     with _writing(path) as target:
         target.attrs.update(dict(attributes))
         for name, (shape, dtype) in shapes.items():
-            target.create_virtual_dataset(name, _layout(path, name, (total, *shape), dtype, starts))
+            _link(target, path, name, (total, *shape), dtype, starts)
     return total
 
 
@@ -119,16 +119,26 @@ def _check_cover(path: Path, starts: list[tuple[int, Path]], shapes: Mapping) ->
     return expected
 
 
-def _layout(
-    path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, starts: list
-) -> h5py.VirtualLayout:
-    layout = h5py.VirtualLayout(shape=shape, dtype=dtype)
+def _link(
+    file: h5py.File,
+    path: Path,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    starts: list[tuple[int, Path]],
+) -> None:
+    """Add a virtual dataset; without the time of creation, which h5py's own ones carry, so that bytes repeat."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
+    whole = h5py.h5s.create_simple(shape)
     for start, shard in starts:
-        with _open(shard) as file:
-            source_shape = file[name].shape
+        with _open(shard) as source:
+            part = source[name].shape
         relative = os.path.relpath(shard.resolve(), path.resolve().parent)
-        layout[start : start + source_shape[0]] = h5py.VirtualSource(relative, name, shape=source_shape)
-    return layout
+        whole.select_hyperslab((start, 0, 0, 0), part)
+        settings.set_virtual(whole, relative.encode(), name.encode(), h5py.h5s.create_simple(part))
+    whole.select_all()
+    h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype), whole, dcpl=settings)
 
 
 @contextmanager

@@ -1,0 +1,289 @@
+"""Tiles: whole on the disk, read where they are used, with the sky in the right place."""
+
+import mmap
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS, Sip
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skymill.data.tile import META_KEY, MaskBit, Tile, TileMeta, cutouts
+from skymill.errors import DataError
+
+META = TileMeta(
+    tile_id="field-1",
+    survey="sdss_r",
+    band="r",
+    pixel_scale_arcsec=0.396,
+    zero_point_mag=22.5,
+    gain_e_per_unit=989.5,
+    saturation=None,
+    psf_fwhm_px=3.4,
+    psf_stars=12,
+    version="0123456789",
+)
+
+
+def make_wcs(kind: str = "TAN", system: str = "ICRS") -> WCS:
+    wcs = WCS(naxis=2)
+    axes = ("GLON", "GLAT") if system == "GALACTIC" else ("RA--", "DEC-")
+    wcs.wcs.ctype = [f"{axis}-{kind}" for axis in axes]
+    wcs.wcs.crval, wcs.wcs.crpix = [336.5, -0.5], [20.5, 15.5]
+    # Turned by 30 degrees, east to the left.
+    turn, scale = np.radians(30), 0.396 / 3600
+    wcs.wcs.cd = scale * np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    if system not in ("ICRS", "GALACTIC"):
+        wcs.wcs.radesys = system
+    wcs.wcs.set()
+    return wcs
+
+
+def make_tile(shape: tuple[int, int] = (30, 40), wcs: WCS | None = None) -> Tile:
+    random = np.random.default_rng(2)
+    science = random.normal(size=shape).astype(np.float32)
+    rms = random.uniform(0.9, 1.1, shape).astype(np.float32)
+    mask = random.choice(np.array([0, 1, 2, 4, 7], dtype=np.uint8), shape)
+    return Tile(science, rms, mask, wcs, META)
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "tile.fits"
+
+
+@pytest.mark.parametrize("wcs", [None, make_wcs()], ids=["no WCS", "WCS"])
+def test_there_and_back(path, wcs):
+    tile = make_tile(wcs=wcs)
+    tile.write(path)
+    again = Tile.read(path)
+
+    assert again.meta == META
+    for name in ("science", "rms", "mask"):
+        assert_array_equal(getattr(again, name), getattr(tile, name))
+        assert getattr(again, name).dtype.newbyteorder("=") == getattr(tile, name).dtype
+    if wcs is None:
+        assert again.wcs is None
+    else:
+        x, y = np.array([0.0, 39.0, 17.3]), np.array([0.0, 29.0, 3.9])
+        # The header holds twelve digits of each number: 1e-9 degrees, some microarcseconds.
+        assert_allclose(again.sky(x, y), tile.sky(x, y), atol=1e-9)
+
+
+def test_the_file_is_plain_fits(path):
+    make_tile(wcs=make_wcs()).write(path)
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "RMS", "MASK"]
+        # Every image carries the WCS, so that any viewer shows positions on it.
+        assert all(WCS(hdu.header).has_celestial for hdu in hdus[1:])
+
+
+def test_the_same_tile_gives_the_same_bytes(path, tmp_path):
+    make_tile(wcs=make_wcs()).write(path)
+    make_tile(wcs=make_wcs()).write(tmp_path / "again.fits")
+
+    assert path.read_bytes() == (tmp_path / "again.fits").read_bytes()
+
+
+def test_distortions_stay(path):
+    wcs = make_wcs("TAN-SIP")
+    sip = np.zeros((3, 3))
+    sip[2, 0] = 1e-4
+    wcs.sip = Sip(sip, sip.T.copy(), None, None, wcs.wcs.crpix)
+    tile = make_tile(wcs=wcs)
+    tile.write(path)
+
+    assert_allclose(Tile.read(path).sky([0.0], [0.0]), tile.sky([0.0], [0.0]), atol=1e-9)
+
+
+def test_pixels_are_read_when_they_are_used(path):
+    make_tile().write(path)
+    tile = Tile.read(path)
+
+    assert isinstance(memory_of(tile.science), mmap.mmap)
+    assert isinstance(memory_of(tile.window(2, 5, 3, 9).mask), mmap.mmap)
+
+
+def memory_of(array: np.ndarray) -> object:
+    """What a view of a view … is a view of."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array
+
+
+def test_a_window_of_a_large_tile_takes_little_memory(path):
+    """100 MB of science image on the disk, a window of 0.3 MB read: measured in a process of its own."""
+    side = 5000
+    Tile(*(np.ones((side, side), dtype) for dtype in (np.float32, np.float32, np.uint8)), None, META).write(
+        path
+    )
+    code = (
+        "import resource, sys\n"
+        "from skymill.data.tile import Tile\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "window = Tile.read(sys.argv[1]).window(2400, 2600, 2000, 2400)\n"
+        "assert float(window.science.sum() + window.rms.sum()) == 2 * 200 * 400\n"
+        "sys.stdout.write(str(peak() - before))\n"
+    )
+    job = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True)
+
+    # The kernel maps whole pages and some ahead; the 225 MB of the file would show.
+    assert int(job.stdout) / 1024 < 40
+
+
+@pytest.mark.parametrize("system", ["ICRS", "FK5", "GALACTIC"])
+def test_positions_are_icrs(system):
+    wcs = make_wcs(system=system)
+    tile = make_tile(wcs=wcs)
+    x, y = np.array([19.5, 0.0]), np.array([14.5, 29.0])
+    frame = {"ICRS": "icrs", "FK5": "fk5", "GALACTIC": "galactic"}[system]
+    expected = SkyCoord(*wcs.all_pix2world(x, y, 0), frame=frame, unit="deg").icrs
+    ra, dec = tile.sky(x, y)
+
+    # A microarcsecond.
+    assert_allclose(ra, expected.ra.deg, atol=3e-10)
+    assert_allclose(dec, expected.dec.deg, atol=3e-10)
+
+
+def test_pixels_are_counted_from_zero():
+    ra, dec = make_tile(wcs=make_wcs()).sky(np.array([19.5]), np.array([14.5]))
+
+    # CRPIX counts from 1, so CRPIX 20.5 is pixel 19.5.
+    assert_allclose([ra[0], dec[0]], [336.5, -0.5], atol=1e-10)
+
+
+def test_no_sky_without_a_wcs_and_for_nothing():
+    ra, dec = make_tile().sky(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
+    assert np.isnan(ra).all()
+    assert np.isnan(dec).all()
+
+    ra, dec = make_tile(wcs=make_wcs()).sky(np.array([]), np.array([]))
+    assert ra.shape == dec.shape == (0,)
+
+
+def test_nan_positions_have_nan_coordinates():
+    ra, dec = make_tile(wcs=make_wcs()).sky(np.array([np.nan, 1.0]), np.array([2.0, 1.0]))
+
+    assert_array_equal(np.isnan(ra), [True, False])
+    assert_array_equal(np.isnan(dec), [True, False])
+
+
+def test_windows_keep_their_place_in_the_sky():
+    tile = make_tile(wcs=make_wcs())
+    window = tile.window(5, 25, 7, 39)
+
+    assert window.shape == (20, 32)
+    assert np.shares_memory(window.science, tile.science)
+    assert_array_equal(window.mask, tile.mask[5:25, 7:39])
+    assert_allclose(window.sky([0.0, 3.5], [0.0, 2.25]), tile.sky([7.0, 10.5], [5.0, 7.25]), atol=1e-12)
+    assert make_tile().window(5, 25, 7, 39).wcs is None
+    # A window of a window counts from the window.
+    assert_allclose(window.window(1, 5, 2, 6).sky([0.0], [0.0]), tile.sky([9.0], [6.0]), atol=1e-12)
+
+
+def test_images_of_different_shapes():
+    with pytest.raises(DataError, match=r"tile field-1: expected three images of one 2-D shape"):
+        Tile(
+            np.zeros((3, 4), np.float32), np.ones((3, 5), np.float32), np.zeros((3, 4), np.uint8), None, META
+        )
+    with pytest.raises(DataError, match="2-D"):
+        Tile(np.zeros(4, np.float32), np.ones(4, np.float32), np.zeros(4, np.uint8), None, META)
+
+
+def without_mask(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        del hdus["MASK"]
+
+
+def without_meta(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        del hdus["SCI"].header[META_KEY]
+
+
+def with_other_meta(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        hdus["SCI"].header[META_KEY] = '{"tile_id": "x"}'
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        without_mask,
+        without_meta,
+        with_other_meta,
+        Path.unlink,
+        lambda path: path.write_text("not FITS"),
+        lambda path: path.write_bytes(b""),
+    ],
+    ids=["no mask", "no facts", "other facts", "no file", "not FITS", "empty"],
+)
+def test_what_is_not_a_tile_is_refused(path, spoil):
+    make_tile().write(path)
+    spoil(path)
+    with pytest.raises(DataError, match=r"tile\.fits: expected a tile written by skymill's ingest"):
+        Tile.read(path)
+
+
+# Astropy warns about it as well, which goes to the log.
+@pytest.mark.filterwarnings("ignore:File may have been truncated", "ignore:Error validating header")
+@pytest.mark.parametrize("size", [5_000, 100_000, 180_000])
+def test_a_tile_that_was_cut_off_is_refused(path, size):
+    make_tile((200, 200)).write(path)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(DataError, match=r"tile\.fits: expected a tile written by skymill's ingest"):
+        Tile.read(path)
+
+
+def test_mask_bits_stay_as_files_have_them():
+    assert [(bit.name, bit.value) for bit in MaskBit] == [("BAD", 1), ("SATURATED", 2), ("NO_DATA", 4)]
+
+
+def cut_slowly(image: np.ndarray, x: float, y: float, size: int, fill: float) -> np.ndarray:
+    """A cutout pixel by pixel, from the definition."""
+    stamp = np.full((size, size), fill, dtype=image.dtype)
+    for row in range(size):
+        for column in range(size):
+            source_y, source_x = round(y) - size // 2 + row, round(x) - size // 2 + column
+            if 0 <= source_y < image.shape[0] and 0 <= source_x < image.shape[1]:
+                stamp[row, column] = image[source_y, source_x]
+    return stamp
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 80])
+@pytest.mark.parametrize("fill", [0.0, -9.0])
+def test_cutouts_in_the_middle_at_edges_and_beyond(size, fill):
+    image = make_tile().science
+    x = np.array([20.0, 20.49, 20.5, 0.0, 39.0, -0.4, 39.4, -2.0, 45.0, 500.0])
+    y = np.array([15.0, 15.51, 15.5, 0.0, 29.0, 29.4, -0.4, 10.0, 33.0, -500.0])
+    found = cutouts(image, x, y, size, fill)
+
+    assert found.shape == (10, size, size)
+    assert_array_equal(
+        found, [cut_slowly(image, *position, size, fill) for position in zip(x, y, strict=True)]
+    )
+
+
+def test_the_position_is_at_the_middle_pixel():
+    image = np.zeros((30, 30), np.float32)
+    image[11, 17] = 1
+    (even,) = cutouts(image, [17.2], [10.8], 8)
+    (odd,) = cutouts(image, [17.2], [10.8], 9)
+
+    assert even[4, 4] == odd[4, 4] == 1
+
+
+def test_cutouts_are_copies_in_native_order(path):
+    make_tile().write(path)
+    tile = Tile.read(path)
+    found = cutouts(tile.science, [10.0], [10.0], 5)
+
+    assert found.dtype == np.dtype("=f4")
+    assert not np.shares_memory(found, tile.science)
+    assert cutouts(tile.mask, [], [], 5).shape == (0, 5, 5)
+    assert cutouts(tile.mask, [3.0], [3.0], 5).dtype == np.uint8
