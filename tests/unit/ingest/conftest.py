@@ -38,10 +38,16 @@ def stars(fwhm: float = FWHM_PX, side: int = SIDE, flux: float = 3e4) -> np.ndar
 
 
 @pytest.fixture(scope="session")
-def star_image() -> np.ndarray:
-    """36 stars on a sky of 100 +- 2, float32."""
+def star_light() -> np.ndarray:
+    """36 stars without sky or noise."""
+    return stars()
+
+
+@pytest.fixture(scope="session")
+def star_image(star_light: np.ndarray) -> np.ndarray:
+    """The stars on a sky of 100 +- 2, float32."""
     noise = np.random.default_rng(1).normal(SKY, RMS, (SIDE, SIDE))
-    return (stars() + noise).astype(np.float32)
+    return (star_light + noise).astype(np.float32)
 
 
 @pytest.fixture
