@@ -123,12 +123,29 @@ def essentials(recipe: Mapping[str, Any]) -> dict[str, str | int | float]:
 
 
 def _cast(name: str, values: ArrayLike, column: Column) -> NDArray:
-    array = np.asarray(values)
+    array = _unmasked(name, values, column)
     if column.dtype == "str":
         return array.astype(str)
-    if array.dtype.kind == "f" and column.dtype.startswith("int") and not np.isfinite(array).all():
-        raise SchemaError(f"column {name}", expected=f"{column.dtype} values", found="NaN or infinite values")
-    return array.astype(column.dtype)
+    if column.dtype.startswith("float"):
+        return array.astype(column.dtype)
+    with np.errstate(invalid="ignore"):
+        cast = array.astype(column.dtype)
+    if (lost := cast != array).any():
+        raise SchemaError(
+            f"column {name}",
+            expected=f"{column.dtype} values",
+            found=f"{array[lost][0]} in row {np.argmax(lost)}",
+        )
+    return cast
+
+
+def _unmasked(name: str, values: ArrayLike, column: Column) -> NDArray:
+    """Return a plain array; masked values become NaN where the column can hold it."""
+    if not np.ma.is_masked(values):
+        return np.asarray(values)
+    if not column.dtype.startswith("float"):
+        raise SchemaError(f"column {name}", expected=f"{column.dtype} values", found="masked values")
+    return np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
 
 
 def _absent(column: Column, length: int) -> NDArray:

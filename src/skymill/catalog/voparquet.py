@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.io.votable import parse as parse_votable
-from astropy.io.votable.tree import Field, Param, Resource, TableElement, VOTableFile
+from astropy.io.votable.tree import Field, Info, Param, Resource, TableElement, VOTableFile
 from astropy.table import Column, Table
 
 from skymill.errors import DataError
@@ -65,14 +65,15 @@ def read(path: str | Path) -> tuple[Table, dict[str, Any]]:
             found=f"{type(error).__name__}: {error}",
         ) from error
     columns = {name: _to_numpy(content[name]) for name in content.column_names}
-    params = {param.ID: _plain(param.value) for param in votable.resources[0].params}
-    names = {param.ID: param.name for param in votable.resources[0].params}
-    return Table(columns, copy=False), {names[key]: value for key, value in params.items()}
+    resource = votable.resources[0]
+    texts = {info.name: info.value for info in resource.infos}
+    numbers = {param.name: np.asarray(param.value).item() for param in resource.params}
+    return Table(columns, copy=False), {**texts, **numbers}
 
 
 def _width(column: Column) -> int:
-    """Return the length of the longest text of a column, at least 1."""
-    return max(1, np.asarray(column).dtype.itemsize // np.dtype("U1").itemsize)
+    """Return the length of the longest text of a column, at least 1; the room that the column has does not count."""
+    return max(1, int(np.char.str_len(np.asarray(column)).max(initial=0)))
 
 
 def _header(
@@ -83,7 +84,11 @@ def _header(
     resource = Resource(name=schema.name)
     votable.resources.append(resource)
     for number, (name, value) in enumerate(params.items()):
-        resource.params.append(_param(votable, f"param{number}", name, value))
+        # Text goes into INFO: in PARAM astropy escapes it twice.
+        if isinstance(value, str):
+            resource.infos.append(Info(ID=f"info{number}", name=name, value=value))
+        else:
+            resource.params.append(_param(votable, f"param{number}", name, value))
     element = TableElement(votable, name=schema.name, nrows=rows)
     element.description = schema.description
     resource.tables.append(element)
@@ -101,22 +106,11 @@ def _header(
     return stream.getvalue()
 
 
-def _param(votable: VOTableFile, identifier: str, name: str, value: str | int | float) -> Param:
-    kind = {str: "char", int: "long", float: "double"}[type(value)]
-    size = {"arraysize": "*"} if kind == "char" else {}
-    return Param(votable, ID=identifier, name=name, datatype=kind, value=str(value), **size)
+def _param(votable: VOTableFile, identifier: str, name: str, value: int | float) -> Param:
+    kind = "double" if isinstance(value, float) else "long"
+    return Param(votable, ID=identifier, name=name, datatype=kind, value=str(value))
 
 
 def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
     values = column.to_numpy()
     return values.astype(str) if values.dtype.kind in "OT" else values
-
-
-def _plain(value: Any) -> Any:
-    return (
-        value.item()
-        if isinstance(value, np.generic)
-        else str(value)
-        if isinstance(value, str | bytes)
-        else value
-    )
