@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
@@ -53,7 +53,7 @@ class Survey(ConfigModel):
     """One band of a survey; image values are in the survey's own unit, in which its zero-point holds."""
 
     name: str = Field(pattern=NAME_PATTERN, description="Name, the same as the file's.")
-    description: str = Field(description="One sentence: telescope, camera, band, depth.")
+    description: str = Field("", description="One sentence: telescope, camera, band, depth.")
     band: str = Field(pattern=NAME_PATTERN, description="Name of the band.")
     pixel_scale_arcsec: float = Field(gt=0, le=60, description="Side of a pixel.")
     zero_point_mag: float = Field(ge=-10, le=60, description="AB magnitude of one image unit.")
@@ -63,7 +63,11 @@ class Survey(ConfigModel):
         None, gt=0, description="Pixel value above which a pixel is saturated, image units."
     )
     psf: Psf = Field(description="Point-spread function.")
-    sources: dict[str, str] = Field(description="Where each number comes from, by key.")
+    sources: dict[str, str] = Field({}, description="Where each number comes from, by key.")
+
+    def physics(self) -> dict[str, Any]:
+        """Return what changes an image, as plain values: all but the words."""
+        return self.model_dump(mode="json", exclude={"description", "sources"})
 
     @property
     def psf_fwhm_px(self) -> float:

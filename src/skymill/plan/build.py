@@ -94,7 +94,7 @@ class _Builder:
     def _simulate(self) -> None:
         for name, population in self.config.populations.items():
             params = {
-                "survey": _physics(self.survey),
+                "survey": self.survey.physics(),
                 "population": population.recipe_params(),
                 "split": self.config.split.recipe_params(),
             }
@@ -122,7 +122,7 @@ class _Builder:
         for side in SIDES:
             count = getattr(blend, f"n_{side}")
             params = {
-                "survey": _physics(self.survey),
+                "survey": self.survey.physics(),
                 "blend": blend.recipe_params(),
                 "side": side,
                 "n": count,
@@ -142,13 +142,13 @@ class _Builder:
             "validation_truth": validation.file("truth"),
         }
         for name, model in self.config.models.items():
-            params = {"survey": _physics(self.survey), "model": model.recipe_params()}
+            params = {"survey": self.survey.physics(), "model": model.recipe_params()}
             self._add("train", name, params, {"train": train, "validation": validation}, inputs=inputs)
 
     def _evaluate(self) -> None:
         blends = self._artifact("blend", "test")
         inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
-        survey = {"survey": _physics(self.survey)}
+        survey = {"survey": self.survey.physics()}
         for model in self._of_stage("train"):
             name = f"{TEST_BLENDS}.{model.recipe.name}"
             with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
@@ -197,7 +197,7 @@ class _Builder:
 
     def _field(self, tile_id: str) -> Artifact:
         field_config = self.config.fields[tile_id]
-        params = {"survey": _physics(self.survey), "field": field_config.recipe_params(), "tile_id": tile_id}
+        params = {"survey": self.survey.physics(), "field": field_config.recipe_params(), "tile_id": tile_id}
         made = self._add("field", tile_id, params)
         row = TileRow(tile_id=tile_id, survey=self.survey.name, image=made.file("image"))
         ingested = self._ingest(row, self.survey, {"image": made.file("image")}, {"image": made}, {})
@@ -231,7 +231,7 @@ class _Builder:
     ) -> Artifact:
         # Where the files lie does not change the tile: they count by content.
         facts = {key: value for key, value in row.model_dump(mode="json").items() if key not in PLACES}
-        params = {"survey": _physics(survey), "tile": facts, "ingest": self.config.ingest.recipe_params()}
+        params = {"survey": survey.physics(), "tile": facts, "ingest": self.config.ingest.recipe_params()}
         return self._add("ingest", row.tile_id, params, parents, outside, inputs=dict(files))
 
     def _reference(
@@ -247,7 +247,7 @@ class _Builder:
             return None
         galaxies = self._artifact("simulate", self.config.blend.population)
         params = {
-            "survey": _physics(self.survey),
+            "survey": self.survey.physics(),
             "inject": self.config.inject.recipe_params(),
             "tile_id": tile_id,
         }
@@ -281,7 +281,7 @@ class _Builder:
             parents |= {artifact.recipe.name: artifact for artifact in self._of_stage(stage)}
         parents |= {f"{dataset}.truth": truth for dataset, truth in self._truths(tiles).items()}
         inputs = {name: artifact.file(TABLE[artifact.recipe.stage]) for name, artifact in parents.items()}
-        params = {"survey": _physics(self.survey), "compare": self.config.compare.recipe_params()}
+        params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}
         self._add("compare", self.config.run, params, parents, inputs=inputs)
 
     def _truths(self, tiles: Mapping[str, Artifact]) -> dict[str, Artifact]:
@@ -295,8 +295,3 @@ class _Builder:
 
     def _of_stage(self, stage: str) -> list[Artifact]:
         return [artifact for (kind, _), artifact in self.artifacts.items() if kind == stage]
-
-
-def _physics(survey: Survey) -> dict[str, Any]:
-    """Return what of a survey changes an output: all but the words."""
-    return survey.model_dump(mode="json", exclude={"description", "sources"})
