@@ -34,7 +34,7 @@ ISOLATION_FLUX_RATIO = 0.01
 the half-light radii of both."""
 
 
-def field(recipe: Mapping[str, Any], image: str | Path, truth: str | Path) -> None:
+def draw_field(recipe: Mapping[str, Any], image: str | Path, truth: str | Path) -> None:
     """Draw a simulated telescope image.
 
     Parameters

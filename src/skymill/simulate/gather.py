@@ -18,7 +18,7 @@ from skymill.simulate.shard import stamp_attributes
 log = logging.getLogger(__name__)
 
 
-def simulate(
+def simulate_population(
     recipe: Mapping[str, Any],
     shards: Sequence[str | Path],
     truths: Sequence[str | Path],

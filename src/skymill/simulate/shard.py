@@ -30,7 +30,12 @@ TRUNCATED_FRACTION = 0.1
 
 
 def simulate_shard(
-    recipe: Mapping[str, Any], start: int, stop: int, stamps: str | Path, truth: str | Path
+    recipe: Mapping[str, Any],
+    start: int,
+    stop: int,
+    stamps: str | Path,
+    truth: str | Path,
+    catalogue: str | Path | None = None,
 ) -> None:
     """Draw galaxies `start` … `stop` - 1 of a population.
 
@@ -45,6 +50,8 @@ def simulate_shard(
         ``stamp_px // 2`` plus (dx, dy).
     truth : path
         Catalogue to write, schema ``galaxies``.
+    catalogue : path, optional
+        Where the catalogue of a population of real galaxies lies, if not where the recipe says.
 
     Raises
     ------
@@ -55,10 +62,12 @@ def simulate_shard(
     params = recipe["params"]
     config = TypeAdapter(PopulationConfig).validate_python(params["population"])
     survey, split = Survey.model_validate(params["survey"]), SplitConfig.model_validate(params["split"])
+    if catalogue is not None:
+        config = config.model_copy(update={"catalogue": str(catalogue)})
     population = build_population(config, survey, params["seed"], "simulate", recipe["name"])
     index = np.arange(start, stop, dtype=np.int64)
     galaxies = population.truth(index)
-    catalogue = Catalogue.from_columns(
+    drawn = Catalogue.from_columns(
         "galaxies",
         essentials(recipe),
         **galaxies,
@@ -67,10 +76,10 @@ def simulate_shard(
         flux=mag_to_njy(galaxies["mag"]),
         flags=np.zeros(len(index)),
     )
-    images, flags = draw_galaxies(population, catalogue, survey, config.stamp_px)
-    catalogue.table["flags"] = flags
+    images, flags = draw_galaxies(population, drawn, survey, config.stamp_px)
+    drawn.table["flags"] = flags
     write_shard(stamps, {"image": images}, start, stamp_attributes(recipe, survey))
-    catalogue.write(truth)
+    drawn.write(truth)
     log.info("galaxies %d to %d of population '%s' are drawn", start, stop - 1, recipe["name"])
 
 
