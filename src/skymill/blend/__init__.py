@@ -1,1 +1,1 @@
-"""Blends composed from isolated galaxies."""
+"""Galaxies of one side of the split put together into blends, with noise."""

@@ -39,7 +39,8 @@ class RadiusSeparation(ConfigModel):
     """Distance in units of the galaxies' half-light radii, as in Boucaud et al. 2020 (MNRAS 491, 2481).
 
     It is drawn evenly from ``min_factor * max(Re)`` to ``min(max_factor * min(Re), limit_px)`` of the companion and
-    the central galaxy. Where this range is empty, it runs from `squeeze` times its upper end to its upper end.
+    the central galaxy. Where this range is empty, it runs from `squeeze` times its upper end to its upper end. Radii
+    are as seen on the image, as theirs: half of the PSF's width is added in quadrature.
     """
 
     kind: Literal["radius"] = Field("radius", description="Form of the distribution.")
@@ -53,7 +54,6 @@ class RadiusSeparation(ConfigModel):
     squeeze: float | None = Field(
         0.8, ge=0, lt=1, description="Lower end over upper end where the range is empty; null: no such pairs."
     )
-    smallest_re_px: float = Field(1.5, gt=0, le=50, description="Smaller radii, and points, count as this.")
 
     @property
     def limit(self) -> float:
