@@ -65,8 +65,9 @@ def no_sources() -> Columns:
 
 
 def as_columns(**columns: NDArray) -> Columns:
-    """Cast the columns of one pass; all sources are primary unless said otherwise."""
+    """Cast the columns of one pass and wrap theta; all sources are primary unless said otherwise."""
     columns.setdefault("is_primary", np.ones(len(columns["x"]), dtype=bool))
+    columns["theta"] = wrap_theta(columns["theta"])
     return {name: np.asarray(columns[name]).astype(dtype) for name, dtype in SOURCE_COLUMNS.items()}
 
 

@@ -11,7 +11,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
 from skymill.data.survey import image_flux_to_njy, njy_to_mag
 from skymill.data.tile import MaskBit, Tile, cutouts
-from skymill.detectors.detector import Columns, wrap_theta
+from skymill.detectors.detector import Columns
 from skymill.detectors.ellipses import contained
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def catalogue(
         dec=dec,
         **photometry(columns.pop("flux"), columns.pop("flux_err"), tile.meta.zero_point_mag),
         flags=flags,
-        theta=wrap_theta(columns.pop("theta")),
         **columns,
     )
 

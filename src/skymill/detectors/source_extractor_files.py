@@ -32,7 +32,7 @@ OUTPUT_COLUMNS = (
 PYRAMID = "CONV NORM\n1 2 1\n2 4 2\n1 2 1\n"
 """The 3 x 3 pyramid that is SExtractor's default.conv."""
 
-NOT_SATURATED = 1e30
+NOT_SATURATED = 1e29
 MEMORY = {"MEMORY_OBJSTACK": 30_000, "MEMORY_BUFSIZE": 2048}
 PIXEL_STACK = (300_000, 6_000_000)
 """Least and most pixels of detections held at once, about 40 bytes each."""
