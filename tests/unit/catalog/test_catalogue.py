@@ -8,7 +8,7 @@ import pytest
 from astropy import units
 from astropy.io.votable.exceptions import VOTableSpecError
 from astropy.table import MaskedColumn, Table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
@@ -120,9 +120,11 @@ def test_pandas_reads_it(tmp_path, schema):
         assert column.dtype == "str" or frame[name].dtype == column.dtype
 
 
+MATCHED = load_schema("matched").columns
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=12)
 
 
+@settings(max_examples=30)
 @given(
     arrays.arrays(np.float64, 4, elements=st.floats(allow_subnormal=True)),
     st.lists(TEXTS, min_size=4, max_size=4),
@@ -141,9 +143,6 @@ def test_any_number_any_text_any_header(tmp_path_factory, numbers, texts, meta):
     assert_array_equal(again["flux"], numbers)
     assert again["detector"].tolist() == [text.rstrip("\0") for text in texts]
     assert again.meta == meta
-
-
-MATCHED = load_schema("matched").columns
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
