@@ -13,7 +13,7 @@ export PYTHON
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint setup lock clean
+.PHONY: help run test lint docs setup lock clean
 
 help: ## show this list
 	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ lint: setup ## check the style of the code and of the workflow
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+
+docs: setup ## write the generated pages: columns, configuration keys and their schema
+	python -m skymill.cli docs catalogue > docs/catalogue.md
+	python -m skymill.cli docs config > config/README.md
+	python -m skymill.cli docs schema > workflow/schemas/config.schema.json
 
 setup: ## make .venv with the pinned packages, and install source-extractor where that is possible
 	@./scripts/setup.sh

@@ -144,7 +144,10 @@ def _add_release(commands) -> None:
 def _add_docs(commands) -> None:
     command = commands.add_parser("docs", help="print a generated document")
     command.add_argument(
-        "page", choices=["catalogue"], help="catalogue: docs/catalogue.md, the columns and flags"
+        "page",
+        choices=["catalogue", "config", "schema"],
+        help="catalogue: docs/catalogue.md, the columns and flags; config: config/README.md, every key; "
+        "schema: workflow/schemas/config.schema.json",
     )
     command.set_defaults(command=docs)
 
@@ -306,8 +309,9 @@ def release(options: argparse.Namespace) -> int:
 def docs(options: argparse.Namespace) -> int:
     """Print a generated document."""
     from skymill.catalog.pages import catalogue_page
+    from skymill.config.pages import config_page, json_schema
 
-    print({"catalogue": catalogue_page}[options.page](), end="")
+    print({"catalogue": catalogue_page, "config": config_page, "schema": json_schema}[options.page](), end="")
     return 0
 
 
