@@ -1,0 +1,126 @@
+"""Learning curves of the models."""
+
+from __future__ import annotations
+
+import csv
+import html
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import yaml
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from skymill.errors import DataError
+from skymill.report.inventory import Entry
+from skymill.report.look import ACCENT, GREY, finish, log_axis
+from skymill.report.panel import Panel
+
+HEIGHT = 230
+NOT_DRAWN = ("seconds", "step")
+LOGARITHMIC = ("loss", "learning rate")
+PERCENT = ("flux_mape", "flux_bias")
+MAX_FIGURES = 2
+"""Figures of the task that are drawn beside loss and learning rate; the CSV has them all."""
+CAPTION = (
+    "Training (dotted) and validation (full line). A validation loss that rises while that of the training falls is "
+    "over-fitting; the weights are those of the epoch with the lowest validation loss."
+)
+
+
+def read_history(path: str | Path) -> dict[str, NDArray[np.float64]]:
+    """Read a training history: one array for each column of the CSV; empty fields are NaN.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or holds something else than numbers below a line of names.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            names, *rows = csv.reader(file)
+        return {
+            name: np.array([float(row[place] or "nan") for row in rows]) for place, name in enumerate(names)
+        }
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(path, expected="a CSV of numbers below a line of names", found=str(error)) from error
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """Read a model card, its nested keys joined by dots.
+
+    Raises
+    ------
+    DataError
+        If it is missing or not YAML with keys.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(path, expected="a model card", found=str(error)) from error
+    if not isinstance(content, Mapping):
+        raise DataError(path, expected="a model card with keys", found=type(content).__name__)
+    return dict(flattened(content))
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the leaves of nested mappings with their keys joined by dots; lists are leaves."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def training_panel(entry: Entry) -> Panel:
+    """Draw a model's losses, its figures on the validation blends and its learning rate against the epoch."""
+    title = f"{entry.name}: learning curves"
+    history = read_history(entry.folder / "history.csv")
+    epoch = history.pop("epoch", np.empty(0))
+    groups = _groups({name: values for name, values in history.items() if np.isfinite(values).any()})
+    if not len(epoch) or not groups:
+        return Panel.words(title, "The history of this training is empty.")
+    figure = make_subplots(rows=1, cols=len(groups), horizontal_spacing=0.08)
+    for column, (label, curves) in enumerate(groups.items(), start=1):
+        for name, values in curves.items():
+            figure.add_trace(_curve(epoch, values, name), row=1, col=column)
+        every = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
+        scale = log_axis(every.tolist()) if label in LOGARITHMIC and every.min() > 0 else {}
+        figure.update_yaxes(title_text=label, **scale, row=1, col=column)
+    figure.update_xaxes(title_text="epoch")
+    finish(figure, HEIGHT)
+    return Panel.plot(f"training-{entry.name}-{entry.version}", title, figure, CAPTION)
+
+
+def _groups(history: Mapping[str, NDArray]) -> dict[str, dict[str, NDArray]]:
+    """Return the curves of each sub-plot by the label of its y axis, the learning rate last."""
+    losses = {name: values for name, values in history.items() if "loss" in name}
+    rate = {name: values for name, values in history.items() if name == "learning_rate"}
+    figures = {name: values for name, values in history.items() if name not in (*losses, *rate, *NOT_DRAWN)}
+    groups = {"loss": losses}
+    groups |= {_label(name): {name: values} for name, values in list(figures.items())[:MAX_FIGURES]}
+    groups["learning rate"] = rate
+    return {label: curves for label, curves in groups.items() if curves}
+
+
+def _label(name: str) -> str:
+    return f"{name.replace('_', ' ')}, validation" + (" (%)" if name in PERCENT else "")
+
+
+def _curve(x: NDArray, y: NDArray, name: str) -> go.Scatter:
+    """Return one curve; training is dotted, all else is of the validation."""
+    known = np.isfinite(y)
+    colour, dash = (GREY, "dot") if name.startswith("train") else (ACCENT, "solid")
+    return go.Scatter(
+        x=x[known],
+        y=y[known],
+        name=html.escape(name.replace("_", " ")),
+        showlegend="loss" in name,
+        mode="lines+markers",
+        line={"color": colour, "dash": dash, "width": 1.8},
+        marker={"size": 5},
+        hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
+    )

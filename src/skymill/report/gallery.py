@@ -1,0 +1,165 @@
+"""Gallery: the blends that each detector measured best and worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skymill.catalog.catalogue import Catalogue
+from skymill.data.stamps import StampSet
+from skymill.report.examples import truth_marks
+from skymill.report.figures_scatter import measured_rows
+from skymill.report.images import Mark, Picture, picture
+from skymill.report.inventory import Entry
+from skymill.report.look import TRUTH, Palette
+
+DATASET = "test_blends"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Measured over true flux of one detector; a dash where it did not find the galaxy."""
+
+    detector: str
+    colour: str
+    text: str
+    is_subject: bool
+
+
+@dataclass(frozen=True)
+class Case:
+    """One blend of the gallery.
+
+    Parameters
+    ----------
+    picture : Picture
+        The image with true and measured positions.
+    lines : sequence of str
+        Facts.
+    ratios : sequence of Ratio
+        What every detector made of the galaxy.
+    """
+
+    picture: Picture
+    lines: Sequence[str]
+    ratios: Sequence[Ratio]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """The best and the worst cases of one detector."""
+
+    detector: str
+    colour: str
+    worst: Sequence[Case]
+    best: Sequence[Case]
+
+
+def gallery(
+    matched: Catalogue, blends: Entry, palette: Palette, background_rms: float, count: int
+) -> list[Wall]:
+    """Return the walls of all detectors that measured blends.
+
+    Parameters
+    ----------
+    matched : Catalogue
+        The matched table.
+    blends : Entry
+        The test blends.
+    palette : Palette
+        Styles of the detectors.
+    background_rms : float
+        Noise of the blends, image units.
+    count : int
+        Cases on each side of a wall.
+    """
+    rows = matched.select((matched["dataset"] == DATASET) & (matched["truth_id"] >= 0))
+    truth = Catalogue.read(blends.folder / "truth.parquet", "blends")
+    chosen = {style: extremes(rows, style.detector, count) for style in palette}
+    with StampSet.open(blends.main) as stamps:
+        maker = _CaseMaker(rows, truth, stamps, palette, background_rms)
+        return [
+            Wall(style.detector, style.colour, maker.cases(worst), maker.cases(best))
+            for style, (worst, best) in chosen.items()
+            if len(worst)
+        ]
+
+
+def extremes(rows: Catalogue, detector: str, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of the largest and of the smallest relative flux errors in blends, each blend once."""
+    candidates = np.flatnonzero(measured_rows(rows, DATASET, detector) & np.isfinite(rows["separation"]))
+    error = np.abs(rows["flux"][candidates] / rows["flux_true"][candidates] - 1.0)
+    order = candidates[np.argsort(error, kind="stable")]
+    # A list that is shorter than two full sides is shared between them, so that no case is both best and worst.
+    best = _each_stamp_once(rows, order, min(count, (len(order) + 1) // 2))
+    worst = _each_stamp_once(rows, order[::-1], min(count, len(order) // 2))
+    return worst, best
+
+
+def _each_stamp_once(rows: Catalogue, order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    _, first = np.unique(rows["stamp_id"][order], return_index=True)
+    return order[np.sort(first)[:count]]
+
+
+class _CaseMaker:
+    """Makes cases from the matched table and the images of the blends."""
+
+    def __init__(
+        self, rows: Catalogue, truth: Catalogue, stamps: StampSet, palette: Palette, rms: float
+    ) -> None:
+        self.rows, self.truth, self.stamps, self.palette, self.rms = rows, truth, stamps, palette, rms
+
+    def cases(self, numbers: NDArray[np.int64]) -> list[Case]:
+        images = self.stamps.read("image", self.rows["stamp_id"][numbers])[:, 0]
+        return [self._case(int(number), image) for number, image in zip(numbers, images, strict=True)]
+
+    def _case(self, number: int, image: NDArray) -> Case:
+        rows = self.rows
+        stamp_id, subject = rows["stamp_id"][number], str(rows["detector"][number])
+        in_stamp = rows.select(rows["stamp_id"] == stamp_id)
+        galaxies = self.truth.select(self.truth["stamp_id"] == stamp_id)
+        marks = [self._target(number), *truth_marks(galaxies), *self._found(in_stamp, subject)]
+        ratios = self._ratios(in_stamp, int(rows["truth_id"][number]), subject)
+        return Case(picture(image, self.rms, marks=marks), self._lines(number), ratios)
+
+    def _lines(self, number: int) -> list[str]:
+        rows = self.rows
+        return [
+            f"blend {rows['stamp_id'][number]}, {rows['role'][number]}",
+            f"{rows['mag_true'][number]:.2f} mag, {rows['separation_re'][number]:.1f} Re apart",
+        ]
+
+    def _target(self, number: int) -> Mark:
+        """Mark the galaxy that the case is about."""
+        x, y = self.rows["x_true"][number], self.rows["y_true"][number]
+        return Mark(float(x), float(y), TRUTH, "target", 7.0, "the galaxy in question")
+
+    def _found(self, in_stamp: Catalogue, detector: str) -> list[Mark]:
+        found = in_stamp.select((in_stamp["detector"] == detector) & np.isfinite(in_stamp["x"]))
+        colour = self.palette[detector].colour
+        return [
+            Mark(float(x), float(y), colour, "ring", 3.5, f"{detector}: {mag:.2f} mag")
+            for x, y, mag in zip(found["x"], found["y"], found["mag"], strict=True)
+        ]
+
+    def _ratios(self, in_stamp: Catalogue, truth_id: int, subject: str) -> list[Ratio]:
+        of_galaxy = in_stamp.select(in_stamp["truth_id"] == truth_id)
+        ratio = of_galaxy["flux"] / of_galaxy["flux_true"]
+        by_detector = dict(zip(of_galaxy["detector"].tolist(), ratio.tolist(), strict=True))
+        return [
+            Ratio(
+                style.detector,
+                style.colour,
+                _ratio_text(by_detector[style.detector]),
+                style.detector == subject,
+            )
+            for style in self.palette
+            if style.detector in by_detector
+        ]
+
+
+def _ratio_text(ratio: float) -> str:
+    return f"{ratio:.2f}".replace("-", "−") if np.isfinite(ratio) else "–"

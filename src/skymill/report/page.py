@@ -1,0 +1,262 @@
+"""Page: everything that the templates need, and rendering them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, TypeVar
+
+import plotly.offline
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from skymill import __version__
+from skymill.catalog.catalogue import Catalogue
+from skymill.config.compare import CompareConfig, ReportConfig
+from skymill.errors import SkymillError
+from skymill.report.data_section import data_context
+from skymill.report.definitions import DEFINITIONS
+from skymill.report.facts import (
+    artifact_table,
+    catalogue_rows,
+    columns_table,
+    config_text,
+    flags_table,
+    run_facts,
+    survey_table,
+    version_facts,
+)
+from skymill.report.figures_run import duration, times_panel
+from skymill.report.gallery import Wall, gallery
+from skymill.report.headline import COLUMNS, headline_blocks
+from skymill.report.inventory import Inventory
+from skymill.report.look import Palette
+from skymill.report.models_section import model_context
+from skymill.report.published import CITATION
+from skymill.report.results import BOTH, Results, dataset_groups
+from skymill.report.scores import Scores
+from skymill.report.summary import lead, limits
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SECTIONS = {
+    "summary": "Summary",
+    "run": "What was run",
+    "data": "Data",
+    "training": "Training",
+    "blends": "Test blends",
+    "injections": "Injections",
+    "reference": "Reference catalogue",
+    "gallery": "Best and worst cases",
+    "catalogues": "Catalogues",
+    "reading": "How to read this page",
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that the page is made of.
+
+    Parameters
+    ----------
+    run : mapping
+        ``run`` (its name), ``seed``, ``survey``, ``config`` and, if known, ``started``.
+    inventory : Inventory
+        The artifacts that are there.
+    scores : Scores
+        The figures.
+    matched : Catalogue
+        The matched table.
+    notes : sequence of mapping
+        What is missing or failed: ``{"what": …, "reason": …}``.
+    links : mapping of str to str
+        Link of each catalogue.
+    """
+
+    run: Mapping[str, Any]
+    inventory: Inventory
+    scores: Scores
+    matched: Catalogue
+    notes: Sequence[Mapping[str, str]]
+    links: Mapping[str, str]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        return dict(self.run.get("config") or {})
+
+    @property
+    def options(self) -> ReportConfig:
+        """What the page shows."""
+        return ReportConfig.model_validate(self.config.get("report") or {})
+
+    @property
+    def palette(self) -> Palette:
+        """Styles of all detectors, those of the figures included."""
+        names = [*self.inventory.detectors, *(record.detector for record in self.scores.records)]
+        return Palette(list(dict.fromkeys(names)))
+
+    @property
+    def background_rms(self) -> float:
+        """Noise of the simulated survey, image units."""
+        return float(self.run["survey"]["background_rms"])
+
+
+def environment() -> Environment:
+    """Return the templates; every value is escaped unless it is :class:`markupsafe.Markup`."""
+    return Environment(
+        loader=PackageLoader("skymill.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+
+
+def render(templates: Environment, context: Mapping[str, Any]) -> str:
+    """Return the page: one HTML text that needs nothing beside it."""
+    scripts = {
+        "plotly_js": Markup(plotly.offline.get_plotlyjs()),  # noqa: S704  (plotly's own code)
+        "init_js": Markup((resources.files("skymill.report") / "templates" / "init.js").read_text("utf-8")),  # noqa: S704
+    }
+    return templates.get_template("page.html.j2").render(
+        **context, **scripts, policy=_policy(scripts.values())
+    )
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Return a content security policy: these scripts alone may run, and nothing may be fetched."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; "
+        f"style-src 'unsafe-inline'; script-src {allowed}"
+    )
+
+
+def page_context(material: Material) -> dict[str, Any]:
+    """Return all that the templates show."""
+    palette, inventory, options = material.palette, material.inventory, material.options
+    results = Results(material.scores, material.matched, palette, inventory.networks, options.max_points)
+    return {
+        **_head(material),
+        **_summary(material, palette),
+        **_run(material),
+        **data_context(inventory, palette, options, material.background_rms),
+        **model_context(inventory),
+        **_results(material, results),
+        **_gallery(material, palette),
+        "catalogues": catalogue_rows(inventory, material.links),
+        "columns_table": columns_table(),
+        "flags_table": flags_table(),
+        "definitions": DEFINITIONS,
+    }
+
+
+def _head(material: Material) -> dict[str, Any]:
+    survey, inventory = material.run["survey"], material.inventory
+    facts = dict(run_facts(material.run, inventory))
+    seconds = sum(entry.wall_time_s for entry in inventory.entries)
+    chips = [
+        ("survey", survey.get("name", "")),
+        ("tiles", len(inventory.tiles)),
+        ("detectors", len(material.palette)),
+        ("seed", material.run["seed"]),
+        ("commit", facts["Git commit"]),
+        ("compute", duration(seconds)),
+    ]
+    return {
+        "title": material.options.title,
+        "run": material.run["run"],
+        "survey_line": f"{survey.get('name', '')}: {survey.get('description', '')}",
+        "sections": list(SECTIONS.items()),
+        "chips": chips,
+        "skymill_version": __version__,
+        "styles": list(material.palette),
+    }
+
+
+def _summary(material: Material, palette: Palette) -> dict[str, Any]:
+    networks = material.inventory.networks
+    compare = CompareConfig.model_validate(material.config.get("compare") or {})
+    return {
+        "notes": [*material.notes, *material.inventory.missing],
+        "lead": lead(material.scores, networks, compare.reference_detectors),
+        "columns": list(COLUMNS.values()),
+        "blocks": headline_blocks(material.scores, palette, networks),
+        "limits": limits(material.inventory, material.config),
+    }
+
+
+def _run(material: Material) -> dict[str, Any]:
+    return {
+        "run_facts": run_facts(material.run, material.inventory),
+        "version_facts": version_facts(material.inventory),
+        "times": times_panel(material.inventory),
+        "artifacts": artifact_table(material.inventory),
+        "survey_table": survey_table(material.run["survey"]),
+        "config_text": config_text(material.config),
+    }
+
+
+def _results(material: Material, results: Results) -> dict[str, Any]:
+    of_both = results.blend_panels(BOTH)
+    of_all = results.blend_panels("")
+    return {
+        "blends_setting": _blends_setting(material.config),
+        "blend_panels": [*(of_both or of_all), results.scatter("test_blends", "blends-scatter")],
+        "blend_panels_all": of_all if of_both else [],
+        "found_panels": results.found_panels(),
+        "coverage": results.coverage(),
+        "citation": CITATION,
+        "published": results.published(),
+        "published_separation": results.published_separation(),
+        "injections": dataset_groups(results, "injected"),
+        "references": dataset_groups(results, "reference"),
+    }
+
+
+def _blends_setting(config: Mapping[str, Any]) -> str:
+    """Say in one sentence how the blends were composed."""
+    blend = config.get("blend") or {}
+    if not {"n_test", "group_sizes", "delta_mag"} <= set(blend):
+        return ""
+    sizes = ", ".join(f"{share:g} of {size}" for size, share in blend["group_sizes"].items())
+    low, high = blend["delta_mag"]
+    noise = (blend.get("noise") or {}).get("kind", "no")
+    return (
+        f"{blend['n_test']:,} blends; shares by number of galaxies: {sizes}; companions {low:g} to {high:g} mag from "
+        f"the central galaxy; {noise} noise."
+    )
+
+
+def _gallery(material: Material, palette: Palette) -> dict[str, Any]:
+    blends = material.inventory.find("blend", "test")
+    if blends is None:
+        return {"walls": [], "gallery_reason": "This run has no test blends to show cases of."}
+    walls: list[Wall] | str = attempted(
+        lambda: gallery(
+            material.matched, blends, palette, material.background_rms, material.options.n_gallery
+        )
+    )
+    if isinstance(walls, str):
+        return {"walls": [], "gallery_reason": walls}
+    return {
+        "walls": walls,
+        "gallery_reason": "No detector has measured a galaxy with a neighbour on the test blends.",
+    }
+
+
+def attempted(make: Callable[[], T]) -> T | str:
+    """Return what `make` gives, or in words why a file does not let it."""
+    try:
+        return make()
+    except (SkymillError, OSError) as error:
+        log.warning("%s", error)
+        return f"This part of the page could not be made: {error}"

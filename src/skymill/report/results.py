@@ -1,0 +1,212 @@
+"""Results: the panels of the sections on test blends, injections and reference catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skymill.catalog.catalogue import Catalogue
+from skymill.report.facts import Table
+from skymill.report.figures_binned import BinnedPlot, binned_panel
+from skymill.report.figures_scatter import outcome_panel, scatter_panel
+from skymill.report.headline import dataset_title, value_text
+from skymill.report.look import Palette
+from skymill.report.panel import Panel
+from skymill.report.published import BY_SEPARATION, OUTCOMES, ROWS, SEPARATIONS
+from skymill.report.scores import Scores
+
+BLENDS = "test_blends"
+BOTH = "both_found/"
+MAGNITUDE, EITHER_MAGNITUDE = "true magnitude", "magnitude (true; measured for purity)"
+SEPARATION, CLASS = "separation / larger half-light radius", "blend class"
+PUBLISHED_COLUMNS = {
+    ("flux_mape", "both_found"): "flux MAPE (%), every galaxy found",
+    ("flux_mape", "central_found"): "central found",
+    ("flux_mape", "companion_found"): "companion found",
+    ("flux_mape", "all"): "all measured",
+    ("mag_sigma", "both_found"): "σ(Δm) (mag), every galaxy found",
+    ("outlier_fraction", "both_found"): "outliers (%), every galaxy found",
+}
+"""Metric and subset of each column beside published figures, with its heading."""
+BETTER = "Lower is better for MAPE and σ (logarithmic axes); the bias should lie on the dashed line."
+SCATTER_CAPTION = (
+    "One point is one galaxy; lines are the median (thick) and the central 68 % (dotted) in bins of one magnitude. "
+    "Points beyond ±1.5 mag are drawn at the edge. Above the dashed line the measured flux is too faint."
+)
+OUTCOME_CAPTION = (
+    "Fractions of blends. Networks are given the positions and are not here. The last bar is the published one, of "
+    "pairs of real galaxies."
+)
+CANDIDATES = (
+    "Networks measure what the candidates' detection finds, so their completeness and purity are that detection's. "
+    "Bins with few sources have wide intervals."
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the panels are made of.
+
+    Parameters
+    ----------
+    scores : Scores
+        The run's figures.
+    matched : Catalogue
+        The matched table.
+    palette : Palette
+        Styles of the detectors.
+    networks : sequence of str
+        Detectors that are given the true positions on blends.
+    max_points : int
+        Points of one scatter plot.
+    """
+
+    scores: Scores
+    matched: Catalogue
+    palette: Palette
+    networks: Sequence[str]
+    max_points: int
+
+    def blend_panels(self, prefix: str = BOTH) -> list[Panel]:
+        """Return flux error, bias and width on test blends by magnitude, separation and class.
+
+        `prefix` chooses the galaxies: ``both_found/`` or, for all, nothing. Without figures there are no panels.
+        """
+        who = "blends where the reference detector found every galaxy" if prefix else "all galaxies measured"
+        slug = "both" if prefix else "all"
+        plots = (
+            (
+                "magnitude",
+                self._bins(BLENDS, "mag", prefix),
+                MAGNITUDE,
+                f"By true magnitude, {who}. {BETTER}",
+            ),
+            (
+                "separation",
+                self._bins(BLENDS, "separation", prefix),
+                SEPARATION,
+                f"By distance to the nearest neighbour, {who}. Who takes all light within an ellipse suffers most at "
+                "the left.",
+            ),
+            (
+                "class",
+                self._classes(prefix),
+                CLASS,
+                f"By how much of the light within the galaxy's own mask is its neighbours', {who}.",
+            ),
+        )
+        return [
+            self._panel(f"blends-{by}-{slug}", f"Photometry by {by}", caption, BLENDS, categories, x_title)
+            for by, categories, x_title, caption in plots
+            if categories
+        ]
+
+    def scatter(self, dataset: str, name: str) -> Panel:
+        """Return measured minus true magnitude of single sources."""
+        title = "Measured minus true magnitude"
+        return scatter_panel(
+            name, title, self.matched, self.palette, dataset, self.max_points, SCATTER_CAPTION
+        )
+
+    def found_panels(self) -> list[Panel]:
+        """Return what was found in the test blends."""
+        published = [("SExtractor in Boucaud et al. 2020", OUTCOMES)]
+        outcomes = outcome_panel(
+            "outcomes",
+            "What each detector finds in a blend",
+            self.scores,
+            self.palette,
+            BLENDS,
+            published,
+            OUTCOME_CAPTION,
+        )
+        return [outcomes, *self._found_by_separation(), *self._found_by_magnitude()]
+
+    def _found_by_separation(self) -> list[Panel]:
+        title = "Blends in which every galaxy is found, by separation"
+        caption = "Where galaxies are closer than their own size most detectors see one source."
+        bins = self._bins(BLENDS, "separation")
+        if not bins:
+            return []
+        return [self._panel("found-separation", title, caption, BLENDS, bins, SEPARATION, ("found_both",))]
+
+    def _found_by_magnitude(self) -> list[Panel]:
+        title, metrics = "Completeness and purity by magnitude", ("completeness", "purity")
+        caption = (
+            "Completeness: true galaxies that were found. Purity: detections that belong to a true galaxy."
+        )
+        bins = self._bins(BLENDS, "mag")
+        if not bins:
+            return []
+        hidden = frozenset((metric, name) for metric in metrics for name in self.networks)
+        return [
+            self._panel("found-magnitude", title, caption, BLENDS, bins, EITHER_MAGNITUDE, metrics, hidden)
+        ]
+
+    def tile_panels(self, dataset: str) -> list[Panel]:
+        """Return completeness, flux error and single sources of one tile."""
+        kind = dataset.partition(":")[0]
+        slug = f"{kind}-{self.scores.datasets.index(dataset)}"
+        bins = self._bins(dataset, "mag")
+        detection = ("completeness",) if kind == "injected" else ("completeness", "purity")
+        x_title = MAGNITUDE if kind == "injected" else EITHER_MAGNITUDE
+        return [
+            self._panel(
+                f"{slug}-found", "Detection by magnitude", CANDIDATES, dataset, bins, x_title, detection
+            ),
+            self._panel(f"{slug}-flux", "Photometry by magnitude", BETTER, dataset, bins, MAGNITUDE),
+            self.scatter(dataset, f"{slug}-scatter"),
+        ]
+
+    def _panel(self, *arguments: Any) -> Panel:
+        return binned_panel(BinnedPlot(*arguments), self.scores, self.palette)
+
+    def _bins(self, dataset: str, quantity: str, prefix: str = "") -> list[tuple[str, str]]:
+        return [(found.subset, found.label) for found in self.scores.bins(dataset, quantity, prefix)]
+
+    def _classes(self, prefix: str = "") -> list[tuple[str, str]]:
+        members = self.scores.members(BLENDS, "blend_class", prefix)
+        return [(subset, subset.partition(":")[2]) for subset in members]
+
+    def coverage(self) -> Table:
+        """Return how often the truth lies in the detectors' own intervals."""
+        rows = []
+        for style in self.palette.ordered(self.scores.detectors(BLENDS)):
+            metrics = ("coverage_68", "coverage_95")
+            records = [self.scores.get(metric, BLENDS, style.detector) for metric in metrics]
+            if any(records):
+                n = max(record.n for record in records if record)
+                rows.append((style.detector, f"{n:,}", *map(value_text, records)))
+        header = ("Detector", "n", "in its 68 % interval (%)", "in its 95 % interval (%)")
+        return Table(header, rows, (1, 2, 3), is_wide=False)
+
+    def published(self) -> Table:
+        """Return the published figures with the run's own below."""
+        rows = [[row.method, *map(row.text, PUBLISHED_COLUMNS)] for row in ROWS]
+        rows += self._own_rows([(metric, subset) for metric, subset in PUBLISHED_COLUMNS])
+        return Table(("Method", *PUBLISHED_COLUMNS.values()), rows, tuple(range(1, 7)))
+
+    def published_separation(self) -> Table:
+        """Return the published flux errors by separation with the run's own below, where the bins are the same."""
+        own = {found.label: found.subset for found in self.scores.bins(BLENDS, "separation", BOTH)}
+        rows = [[method, *map("{:.1f}".format, values)] for method, values in BY_SEPARATION.items()]
+        rows += self._own_rows([("flux_mape", own.get(label, "")) for label in SEPARATIONS])
+        return Table(("Method", *SEPARATIONS), rows, tuple(range(1, 6)))
+
+    def _own_rows(self, columns: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """Return each detector's figures on test blends; `columns` are metric and subset."""
+        rows = []
+        for style in self.palette.ordered(self.scores.detectors(BLENDS)):
+            records = [self.scores.get(metric, BLENDS, style.detector, subset) for metric, subset in columns]
+            if any(records):
+                rows.append([style.detector, *map(value_text, records)])
+        return rows
+
+
+def dataset_groups(results: Results, kind: str) -> list[dict[str, Any]]:
+    """Return title and panels of each dataset ``<kind>:<tile>``."""
+    return [
+        {"title": dataset_title(dataset), "panels": results.tile_panels(dataset)}
+        for dataset in results.scores.of_kind(kind)
+    ]
