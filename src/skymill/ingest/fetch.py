@@ -162,4 +162,4 @@ def _blocks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

@@ -6,7 +6,7 @@ import logging
 import warnings
 
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
 from skymill.errors import DataError
@@ -34,9 +34,9 @@ def celestial_wcs(header: fits.Header, where: str) -> WCS | None:
     DataError
         If there is a WCS that cannot be understood.
     """
-    with warnings.catch_warnings():
-        # Old keywords (RADECSYS, equinoxes) are put right by wcslib; that is no fault of the file.
-        warnings.simplefilter("ignore", FITSFixedWarning)
+    # Old keywords (RADECSYS, equinoxes) and cards of private conventions draw warnings; they are no fault of the WCS.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         try:
             wcs = WCS(header)
             if wcs.has_celestial:
@@ -46,6 +46,8 @@ def celestial_wcs(header: fits.Header, where: str) -> WCS | None:
             raise DataError(
                 where, expected="a readable WCS", found=f"{type(error).__name__}: {error}"
             ) from error
+    for warning in caught:
+        log.debug("%s: %s", where, str(warning.message).splitlines()[0])
     log.warning("%s: no celestial WCS: ra and dec will be NaN, the pixel scale cannot be checked", where)
     return None
 
