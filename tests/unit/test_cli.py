@@ -222,8 +222,16 @@ def test_errors_are_one_line_and_status_one(run, arguments, message):
     assert err.count("\n") == 1
 
 
-def test_docs(run, repository):
-    assert run("docs", "catalogue")[1] == (repository / "docs" / "catalogue.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("page", "path"),
+    [
+        ("catalogue", "docs/catalogue.md"),
+        ("config", "config/README.md"),
+        ("schema", "workflow/schemas/config.schema.json"),
+    ],
+)
+def test_docs_are_in_step(run, repository, page, path):
+    assert run("docs", page)[1] == (repository / path).read_text(encoding="utf-8"), "run: make docs"
 
 
 def test_a_reader_who_has_seen_enough():

@@ -21,6 +21,10 @@ PERIODS = {"pos.eq.ra": 360.0, "pos.posAng": 180.0}
 """Angles that come round again, by UCD, with their period in degrees."""
 ROW_NUMBERS = {"object_id"}
 """Numbers of rows, which say nothing about a source; they are not compared."""
+CODES = ("meta.id", "meta.code")
+"""UCDs of numbers that name something or are sums of bits: equal or not, but not larger or smaller."""
+DIGITS, ANGLE_DIGITS = 6, 9
+"""Digits that people are shown; nine of a right ascension are about a milliarcsecond."""
 HEADER = ("column", "unit", "equal", "different", "median", "68 % spread", "largest", "where", "a", "b")
 """Heads of what :func:`column_rows` gives."""
 
@@ -60,7 +64,8 @@ class ColumnDiff:
         Rows with a finite value in the first catalogue only and in the second only.
     median, spread, largest : float or None
         Of ``b - a`` over the rows where both are finite: median, half the width of the central 68 %, and the largest
-        absolute value. Angles are compared on the circle. None for text and where no row has two finite values.
+        absolute value. Angles are compared on the circle. None for text and codes, and where no row has two finite
+        values.
     changes : tuple of RowChange
         The rows that changed most, the largest change first.
     """
@@ -197,14 +202,15 @@ def _columns(
 
 def _compared(name: str, a: NDArray, b: NDArray, definition: Column | None) -> ColumnDiff:
     different = int(np.count_nonzero(_change_size(a, b, definition)))
-    statistics = _statistics(a, b, definition) if _are_numbers(a, b) else {}
+    statistics = _statistics(a, b, definition) if _are_amounts(a, b, definition) else {}
     return ColumnDiff(
         name, definition.unit if definition else "", len(a) - different, different, **statistics
     )
 
 
-def _are_numbers(a: NDArray, b: NDArray) -> bool:
-    return a.dtype.kind in "fiu" and b.dtype.kind in "fiu"
+def _are_amounts(a: NDArray, b: NDArray, definition: Column | None) -> bool:
+    is_code = definition is not None and definition.ucd.startswith(CODES)
+    return a.dtype.kind in "fiu" and b.dtype.kind in "fiu" and not is_code
 
 
 def _largest(a: NDArray, b: NDArray, definition: Column | None, count: int) -> NDArray[np.int64]:
@@ -215,8 +221,8 @@ def _largest(a: NDArray, b: NDArray, definition: Column | None, count: int) -> N
 
 
 def _change_size(a: NDArray, b: NDArray, definition: Column | None) -> NDArray[np.float64]:
-    """Return how much each pair of values differs: 0 for equal ones, infinity for text or where one is not finite."""
-    if not _are_numbers(a, b):
+    """Return how much each pair of values differs: 0 for equal ones, infinity for text, codes and NaN in one of them."""
+    if not _are_amounts(a, b, definition):
         return np.where(a == b, 0.0, np.inf)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     size = np.abs(_difference(a, b, definition))
@@ -253,9 +259,9 @@ def _row_change(place: int, a: NDArray, b: NDArray, pairs: RowPairs, table: Tabl
     return RowChange(row_a, row_b, label, a[place].item(), b[place].item())
 
 
-def shown(value: Any) -> str:
-    """Return a value as a person wants to read it: numbers with six digits."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def shown(value: Any, digits: int = DIGITS) -> str:
+    """Return a value as a person wants to read it: numbers with some digits."""
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def summary(diff: CatalogueDiff) -> str:
@@ -279,6 +285,9 @@ def column_rows(diff: CatalogueDiff) -> list[list[str]]:
             ]
             first = [column.name, column.unit, str(column.equal), str(column.different), *numbers]
             starts = [first, *([""] * len(first) for _ in column.changes[1:])]
-            changes = [[change.label, shown(change.a), shown(change.b)] for change in column.changes]
+            digits = ANGLE_DIGITS if column.unit == "deg" else DIGITS
+            changes = [
+                [change.label, shown(change.a, digits), shown(change.b, digits)] for change in column.changes
+            ]
             rows += [start + change for start, change in zip(starts, changes or [[""] * 3], strict=True)]
     return rows

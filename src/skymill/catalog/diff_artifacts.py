@@ -87,8 +87,11 @@ def diff_artifacts(a: str, b: str, results: str | Path = "results", **options: A
 
 
 def locate(spec: str | Path, results: str | Path) -> Path:
-    """Return the path `spec` if it exists, else the folder of the artifact of that name."""
-    return Path(spec) if Path(spec).exists() else find_artifact(results, str(spec)).folder
+    """Return the path `spec` if it exists, else the folder of the artifact of that name.
+
+    The links to catalogues in a run's folder lead to the artifacts, where the records are.
+    """
+    return Path(spec).resolve() if Path(spec).exists() else find_artifact(results, str(spec)).folder
 
 
 def catalogues_in(place: Path) -> dict[str, Path]:

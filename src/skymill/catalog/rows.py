@@ -110,7 +110,11 @@ def _match_key(a: Table, b: Table, key: tuple[str, ...]) -> RowPairs:
 
 
 def _groups(a: Table, b: Table) -> tuple[str, ...]:
-    return tuple(name for name in GROUPS if name in a.colnames and name in b.colnames)
+    """Return the columns of :data:`GROUPS` that say something: on tiles, every stamp_id is -1."""
+    shared = [name for name in GROUPS if name in a.colnames and name in b.colnames]
+    return tuple(
+        name for name in shared if not all((np.asarray(table[name]) == -1).all() for table in (a, b))
+    )
 
 
 def _match_pixels(a: Table, b: Table, max_distance: float) -> Pairs:

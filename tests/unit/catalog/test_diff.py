@@ -136,6 +136,16 @@ def test_text_and_truth_values(compare):
     assert isolated.different == 2
 
 
+def test_flags_are_no_amounts(compare):
+    def change(second):
+        second["flags"][[3, 5]] = 64
+
+    flags = column(compare(change, changes=5), "flags")
+
+    assert (flags.different, flags.median, flags.largest) == (2, None, None)
+    assert [(change.row_a, change.a, change.b) for change in flags.changes] == [(3, 0, 64), (5, 0, 64)]
+
+
 def test_right_ascension_goes_the_short_way_round(compare):
     def change(second):
         second["ra"][0] = 359.5
@@ -221,6 +231,14 @@ def test_row_numbers_are_not_compared(tmp_path):
 
     assert diff.is_same
     assert "object_id" not in [found.name for found in diff.columns]
+
+
+def test_angles_are_shown_to_the_milliarcsecond(compare):
+    def change(second):
+        second["dec"][7] += 1e-6
+
+    (row,) = column_rows(compare(change))
+    assert row[-2:] == ["3.5", "3.500001"]
 
 
 def test_the_table_lists_what_differs(compare):

@@ -69,6 +69,16 @@ def test_files_without_a_record_are_compared_without_recipes(tmp_path, two_runs)
     assert diff.catalogues["loose.parquet"].is_same
 
 
+def test_links_lead_to_the_records(tmp_path, two_runs):
+    """A run's folder holds links to its catalogues."""
+    _, old, _, new = two_runs
+    for name, artifact in (("old", old), ("new", new)):
+        (tmp_path / name).symlink_to(artifact.folder / "catalogue.parquet")
+    diff = diff_artifacts(str(tmp_path / "old"), str(tmp_path / "new"), tmp_path / "results")
+
+    assert [change.key for change in diff.recipe] == ["population.mag_high"]
+
+
 def test_all_of_it_as_json(tmp_path, two_runs):
     _, old, _, new = two_runs
     text = json.dumps(diff_artifacts(old.label, new.label, tmp_path / "results").to_dict(), allow_nan=False)

@@ -36,7 +36,7 @@ def test_measurements_on_tiles_have_no_stamp_and_no_galaxy():
     a = table(stamp_id=[-1, -1], galaxy_id=[-1, -1], x=[0.0, 10.0], y=[0.0, 0.0])
     b = table(stamp_id=[-1, -1], galaxy_id=[-1, -1], x=[10.6, 11.5], y=[0.0, 0.0])
 
-    assert pairs(a, b) == ("stamp_id, x, y within 1 px", {(1, 0)})
+    assert pairs(a, b) == ("x, y within 1 px", {(1, 0)})
     assert pairs(a, b, 0.5)[1] == set()
     assert pairs(a, b, 20)[1] == {(1, 0), (0, 1)}
 
