@@ -221,7 +221,7 @@ def _largest(a: NDArray, b: NDArray, definition: Column | None, count: int) -> N
 
 
 def _change_size(a: NDArray, b: NDArray, definition: Column | None) -> NDArray[np.float64]:
-    """Return how much each pair of values differs: 0 for equal ones, infinity for text, codes and NaN in one of them."""
+    """Return how much each pair of values differs: 0 for equal ones, infinity for text, codes and NaN in one."""
     if not _are_amounts(a, b, definition):
         return np.where(a == b, 0.0, np.inf)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
