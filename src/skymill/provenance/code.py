@@ -19,6 +19,8 @@ SOURCE = Path(__file__).resolve().parents[2]
 def code_stamp(*modules: str) -> str:
     """Hash the named modules and all of skymill that they import, directly or not.
 
+    Files other than modules that lie in the same packages (schemas, templates) count byte by byte.
+
     Parameters
     ----------
     *modules : str
@@ -30,8 +32,11 @@ def code_stamp(*modules: str) -> str:
         Ten hexadecimal digits.
     """
     digest = hashlib.sha256()
-    for module in sorted(_reachable(modules)):
+    reached = sorted(_reachable(modules))
+    for module in reached:
         digest.update(f"{module}:{_tree_hash(_file_of(module))}\n".encode())
+    for folder in sorted({_file_of(module).parent for module in reached} - {SOURCE / PACKAGE}):
+        digest.update(_data_hash(folder).encode())
     return digest.hexdigest()[:10]
 
 
@@ -87,6 +92,16 @@ def _tree_hash(path: Path) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_docstring(statement)] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+@cache
+def _data_hash(folder: Path) -> str:
+    """Hash the files below a package's folder that are not Python."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -15,13 +15,14 @@ FILES = {
     "part/__init__.py": '"""A part."""\n',
     "part/one.py": "from skymill.part import two\n\n\ndef f():\n    return two.h()\n",
     "part/two.py": 'def h():\n    """Twice."""\n    return 2  # twice\n',
+    "part/schemas/rows.yaml": "rows: 1\n",
     "part/loop.py": "import skymill.part.loop\nimport numpy\nfrom skymill.part.one import f\n",
 }
 
 
 def forget() -> None:
     """Take away what was read of the files: in real life a new process begins."""
-    for function in (code._tree, code._imports, code._tree_hash):
+    for function in (code._tree, code._imports, code._tree_hash, code._data_hash):
         function.cache_clear()
 
 
@@ -70,8 +71,15 @@ def test_stays(source, file, old, new):
         ("part/one.py", "return two.h()", "return two.h() + 1"),
         ("part/two.py", "return 2", "return 3"),
         ("stage.py", "def run", "import skymill.other\n\n\ndef run"),
+        ("part/schemas/rows.yaml", "rows: 1", "rows: 2"),
     ],
-    ids=["itself", "imported", "imported by what is imported", "a new import"],
+    ids=[
+        "itself",
+        "imported",
+        "imported by what is imported",
+        "a new import",
+        "a file beside what is imported",
+    ],
 )
 def test_changes(source, file, old, new):
     assert edited(source / file, old, new, "skymill.stage")
