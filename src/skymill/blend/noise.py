@@ -77,7 +77,7 @@ class Real:
         self.gain = survey.gain_e_per_unit
         self.has_source_noise = config.has_source_noise
         self.sky: BlankSky = find_blank_sky(tile, config)
-        self.scale = survey.background_rms / self.sky.rms if config.is_rescaled else 1.0
+        self.scale = survey.background_rms / self.sky.measure_rms() if config.is_rescaled else 1.0
 
     def add(self, light: NDArray, generator: np.random.Generator) -> NDArray[np.float64]:
         """Add patches of sky, and count the electrons of the light where that is asked for."""

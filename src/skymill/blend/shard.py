@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BLENDS_AT_ONCE = 64
+BLENDS_AT_ONCE = 128
 """Blends whose stamps are read together; memory grows with this, results do not change."""
 LAYERS = {"image": np.float32, "central": np.float32, "neighbours": np.float32, "masks": np.uint8}
 

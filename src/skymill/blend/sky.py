@@ -19,41 +19,59 @@ if TYPE_CHECKING:
 LARGEST_WINDOW_PX = 4096
 """Of larger tiles only the middle is searched, so that memory does not grow with the tile."""
 FEWEST_PATCHES = 16
+MEASURED_PATCHES = 4096
 DETECTION_AREA_PX = 4
 PIXEL_STACK = 10_000_000
 
 
 @dataclass(frozen=True)
 class BlankSky:
-    """Squares of blank sky; they may overlap.
+    """Squares of blank sky of one image; they may overlap.
 
     Parameters
     ----------
-    patches : ndarray (n, patch_px, patch_px), float32
-        Image units of the tile, each of mean zero.
+    science : ndarray (y, x), float32
+        The image.
+    y, x : ndarray (n,), int64
+        First row and column of each square.
+    side : int
+        Side of the squares, px.
     """
 
-    patches: NDArray[np.float32]
+    science: NDArray[np.float32]
+    y: NDArray[np.int64]
+    x: NDArray[np.int64]
+    side: int
 
-    @property
-    def rms(self) -> float:
-        """Standard deviation of all patches' pixels."""
-        return float(self.patches.std(dtype=np.float64))
+    def __len__(self) -> int:
+        """Return the number of squares."""
+        return len(self.y)
+
+    def patch(self, number: int) -> NDArray[np.float32]:
+        """Return one square (side, side) less its mean."""
+        y, x = self.y[number], self.x[number]
+        square = self.science[y : y + self.side, x : x + self.side]
+        return square - square.mean()
+
+    def measure_rms(self) -> float:
+        """Return the standard deviation of the squares' pixels, from up to 4,096 squares all over the image."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, MEASURED_PATCHES).astype(np.int64))
+        return float(np.sqrt(np.mean([self.patch(number).var(dtype=np.float64) for number in chosen])))
 
     def stitch(self, shape: tuple[int, int], generator: np.random.Generator) -> NDArray[np.float64]:
-        """Lay patches beside each other, drawn with replacement and flipped at random.
+        """Lay squares beside each other, drawn with replacement and flipped at random.
 
-        Within a patch the noise keeps the correlation of its pixels; across a border there is none.
+        Within a square the noise keeps the correlation of its pixels; across a border there is none.
         """
-        side = self.patches.shape[-1]
-        rows, columns = ceil(shape[0] / side), ceil(shape[1] / side)
-        canvas = np.empty((rows * side, columns * side))
-        chosen = generator.integers(len(self.patches), size=(rows, columns))
+        rows, columns = ceil(shape[0] / self.side), ceil(shape[1] / self.side)
+        canvas = np.empty((rows * self.side, columns * self.side))
+        chosen = generator.integers(len(self), size=(rows, columns))
         flips = generator.integers(2, size=(rows, columns, 2)) * 2 - 1
         for row, column in np.ndindex(rows, columns):
             flip_y, flip_x = flips[row, column]
-            patch = self.patches[chosen[row, column]][::flip_y, ::flip_x]
-            canvas[row * side : (row + 1) * side, column * side : (column + 1) * side] = patch
+            y, x = row * self.side, column * self.side
+            patch = self.patch(chosen[row, column])[::flip_y, ::flip_x]
+            canvas[y : y + self.side, x : x + self.side] = patch
         return canvas[: shape[0], : shape[1]]
 
 
@@ -84,8 +102,7 @@ def find_blank_sky(tile: Tile, config: RealNoise) -> BlankSky:
             found=f"{len(y)}; {100 * blocked.mean():.0f} % of its pixels hold sources or are bad",
             remedy="Lower blend.noise.patch_px or growth_px, raise detection_sigma, or take an emptier tile.",
         )
-    squares = np.lib.stride_tricks.sliding_window_view(science, (side, side))[y, x]
-    return BlankSky((squares - squares.mean(axis=(1, 2), keepdims=True)).astype(np.float32))
+    return BlankSky(science, y, x, side)
 
 
 def _middle(tile: Tile) -> Tile:

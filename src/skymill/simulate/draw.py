@@ -15,6 +15,8 @@ FOLDING_THRESHOLD = 5e-3
 """Light that may be folded back from beyond the Fourier image. Most of it does not reach the stamp: fluxes in stamps
 are right to 1e-3 (a test), at twice the speed of 1e-3 here."""
 MAXK_THRESHOLD = 1e-3
+XVALUE_ACCURACY = 1e-12
+"""GalSim cuts Moffat wings off where they hold this fraction of the light; its default shows around bright stars."""
 
 FAILURES = (galsim.GalSimError, galsim.GalSimWarning, ArithmeticError, LookupError, OSError, ValueError)
 """What the drawing of one galaxy may raise without ending the others."""
@@ -23,7 +25,10 @@ FAILURES = (galsim.GalSimError, galsim.GalSimWarning, ArithmeticError, LookupErr
 def drawing_parameters(fft_max_px: int) -> galsim.GSParams:
     """Return GalSim's settings with the largest allowed Fourier transform; equal ones share GalSim's caches."""
     return galsim.GSParams(
-        folding_threshold=FOLDING_THRESHOLD, maxk_threshold=MAXK_THRESHOLD, maximum_fft_size=fft_max_px
+        folding_threshold=FOLDING_THRESHOLD,
+        maxk_threshold=MAXK_THRESHOLD,
+        xvalue_accuracy=XVALUE_ACCURACY,
+        maximum_fft_size=fft_max_px,
     )
 
 

@@ -172,8 +172,8 @@ def _relation(u: NDArray, mag: NDArray, sizes: SizeRelation) -> NDArray:
         return 10 ** np.clip(middle, low, high)
     below, above = ndtr((low - middle) / sizes.scatter_dex), ndtr((high - middle) / sizes.scatter_dex)
     log_re = middle + sizes.scatter_dex * ndtri(below + u * (above - below))
-    # Where the line runs far outside the range, the tail underflows and its nearest end is taken.
-    return 10 ** np.clip(log_re, low, high)
+    # Where the line runs so far outside the range that the tail underflows, the range's nearest end is taken.
+    return 10 ** np.clip(np.where(above > below, log_re, middle), low, high)
 
 
 def sides(seed: int, name: str, keys: NDArray[np.int64], split: SplitConfig) -> NDArray[np.str_]:

@@ -13,7 +13,7 @@ from skymill.config.simulate import FieldConfig, ParametricPriors
 from skymill.data.stamps import centre_index
 from skymill.data.survey import Survey, mag_to_image_flux
 from skymill.simulate.build import build_population
-from skymill.simulate.draw import FAILURES, draw
+from skymill.simulate.draw import FAILURES, draw, drawing_parameters
 from skymill.simulate.population import Population
 from skymill.simulate.priors import Columns, magnitudes, uniforms
 from skymill.simulate.psf import effective_psf
@@ -27,6 +27,7 @@ SMALLEST_STAMP_PX = 64
 LARGEST_STAMP_PX = 1024
 EDGE_RMS = 0.05
 """A source's stamp is doubled until its light at the edge is below this fraction of the background's noise."""
+STAR_FFT_MAX_PX = 4 * LARGEST_STAMP_PX
 PLACES = ("x", "y", "is_clustered", "host", "distance", "angle")
 
 
@@ -108,7 +109,7 @@ class Scene:
         if source["kind"] != "point":
             return self.population.draw(dict(source), size)
         flux = mag_to_image_flux(source["mag"], self.survey.zero_point_mag)
-        star = effective_psf(self.survey.psf).withFlux(flux)
+        star = effective_psf(self.survey.psf).withGSParams(drawing_parameters(STAR_FFT_MAX_PX)).withFlux(flux)
         return draw(star, size, source["dx"], source["dy"], self.survey.pixel_scale_arcsec)
 
 
