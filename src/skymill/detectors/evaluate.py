@@ -1,0 +1,127 @@
+"""Stage evaluate: a network measures test blends at the galaxies' true positions.
+
+That is what the published comparison did (Boucaud et al. 2020, MNRAS 491, 2481): the networks are told where the
+galaxies are, SExtractor has to find them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skymill.catalog.catalogue import Catalogue, essentials
+from skymill.data.mosaic import mosaic
+from skymill.data.stamps import StampSet
+from skymill.data.survey import Survey
+from skymill.detectors.measurement import photometry
+from skymill.inference.measure import measure
+from skymill.models.device import choose_device, describe_device
+from skymill.provenance.record import recording
+from skymill.training.card import CARD, WEIGHTS, Model, load_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+BLENDS_AT_ONCE = 1000
+
+
+def evaluate_model(
+    recipe: Mapping[str, Any], model: str | Path, stamps: str | Path, truth: str | Path, output: str | Path
+) -> None:
+    """Measure every galaxy of a set of blends.
+
+    A network that gives the companion's flux too measures both from the central galaxy's stamp; any other is given a
+    stamp around each galaxy.
+
+    Parameters
+    ----------
+    recipe : mapping
+        Recipe of the artifact; ``params`` holds ``survey``.
+    model : str or Path
+        The model's folder.
+    stamps, truth : str or Path
+        The set and its catalogue (schema ``blends``).
+    output : str or Path
+        The catalogue (schema ``measurement``), one row for each row of `truth`, with its ``galaxy_id``.
+
+    Raises
+    ------
+    DataError, VersionError
+        If a file cannot be read or written, or the weights do not fit.
+    """
+    folder = Path(model)
+    parents = {"stamps": stamps, "truth": truth, "card": folder / CARD, "weights": folder / WEIGHTS}
+    with recording(recipe, Path(output).parent, parents=parents) as record, StampSet.open(stamps) as blends:
+        survey = Survey.model_validate(recipe["params"]["survey"])
+        galaxies = Catalogue.read(truth, "blends")
+        trained = load_model(folder)
+        measured = _measure_set(blends, galaxies, trained, survey)
+        found = _catalogue(galaxies, measured, survey, essentials(recipe))
+        found.write(output)
+        log.info("%s: %d galaxies on %d blends", recipe["name"], len(found), len(blends))
+        record.rows = len(found)
+        record.extra["device"] = describe_device(choose_device())
+
+
+def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Survey) -> dict[str, NDArray]:
+    """Measure all galaxies of the set, some blends at a time; columns in the order of `galaxies`."""
+    columns = {"flux": np.zeros(len(galaxies)), "flux_err": np.zeros(len(galaxies))}
+    columns["flags"] = np.zeros(len(galaxies), dtype=np.int64)
+    for rows in _chunks(galaxies["stamp_id"]):
+        part = measure(*_mosaic_at(blends, galaxies, rows, survey), model)
+        if model.task.galaxies == 2:
+            part = _with_companions(part, galaxies["stamp_id"][rows], galaxies["role"][rows] == "central")
+        for name, values in columns.items():
+            values[rows] = part[name]
+    return columns
+
+
+def _mosaic_at(blends: StampSet, galaxies: Catalogue, rows: NDArray, survey: Survey) -> tuple:
+    """Return the mosaic of the blends that `rows` lie in, and the rows' positions on it."""
+    numbers = np.unique(galaxies["stamp_id"][rows])
+    tile, layout = mosaic(blends.read("image", numbers), numbers, survey)
+    x, y = layout.to_mosaic(galaxies["stamp_id"][rows], galaxies["x"][rows], galaxies["y"][rows])
+    return tile, x, y
+
+
+def _chunks(stamp_id: NDArray) -> Iterator[NDArray]:
+    """Give the rows of some blends at a time; a blend is never torn apart."""
+    numbers, inverse = np.unique(stamp_id, return_inverse=True)
+    for start in range(0, len(numbers), BLENDS_AT_ONCE):
+        yield np.flatnonzero((inverse >= start) & (inverse < start + BLENDS_AT_ONCE))
+
+
+def _with_companions(part: dict[str, NDArray], stamp_id: NDArray, is_central: NDArray) -> dict[str, NDArray]:
+    """Give each companion the second result of its central galaxy's stamp."""
+    central = np.flatnonzero(is_central)
+    order = central[np.argsort(stamp_id[central])]
+    of_blend = order[np.searchsorted(stamp_id[order], stamp_id)]
+    flux = np.where(is_central, part["flux"], part["companion_flux"][of_blend])
+    error = np.where(is_central, part["flux_err"], part["companion_flux_err"][of_blend])
+    return {"flux": flux, "flux_err": error, "flags": part["flags"][of_blend]}
+
+
+def _catalogue(
+    galaxies: Catalogue, measured: Mapping[str, NDArray], survey: Survey, meta: Mapping
+) -> Catalogue:
+    rows = len(galaxies)
+    return Catalogue.from_columns(
+        "measurement",
+        meta,
+        object_id=np.arange(rows),
+        stamp_id=galaxies["stamp_id"],
+        galaxy_id=galaxies["galaxy_id"],
+        x=galaxies["x"],
+        y=galaxies["y"],
+        ra=np.full(rows, np.nan),
+        dec=np.full(rows, np.nan),
+        **photometry(measured["flux"], measured["flux_err"], survey.zero_point_mag),
+        flags=measured["flags"],
+        is_primary=np.ones(rows, dtype=bool),
+    )

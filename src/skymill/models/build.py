@@ -1,0 +1,36 @@
+"""Make a network from its options."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from skymill.config.train import NetworkConfig
+from skymill.models import cnn, unet  # noqa: F401  (imported for their registration)
+from skymill.models.registry import MODELS
+
+
+def build_network(config: NetworkConfig, channels: int, values: int, input_px: int) -> nn.Module:
+    """Make the network that `config` names, in the memory layout that convolutions are fastest in.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Options, with the registered name as `kind`.
+    channels, values : int
+        Channels of the input and numbers to give for each stamp; the task knows them.
+    input_px : int
+        Side of the stamps.
+
+    Returns
+    -------
+    torch.nn.Module
+        From (b, channels, input_px, input_px) to :class:`~skymill.models.outputs.Outputs`; random weights.
+    """
+    network = MODELS[config.kind](config, channels, values, input_px)
+    return network.to(memory_format=torch.channels_last)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trained parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -1,0 +1,179 @@
+"""The model card, and reading a model back.
+
+A model is a folder: ``weights.safetensors`` (tensors and nothing else, never a pickle) and ``model.yaml``, its card,
+which says what the weights are, what they were trained on and with, and how well they did.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from skymill.config.base import ConfigModel
+from skymill.config.train import NetworkConfig, TaskConfig, TrainConfig
+from skymill.data.survey import Survey
+from skymill.errors import DataError, VersionError
+from skymill.models.build import build_network
+from skymill.provenance.atomic import atomic_path, write_text
+from skymill.provenance.record import sha256
+from skymill.tasks.build import build_task
+from skymill.tasks.registry import Task
+
+WEIGHTS, CARD = "weights.safetensors", "model.yaml"
+FORMAT = 1
+
+INTENDED_USE = "Photometry of galaxies in images of the survey above, on stamps centred on a detection within a pixel."
+LIMITS = (
+    "Trained on simulated galaxies only: whatever the population does not hold (tidal features, stars' spikes, other "
+    "PSFs, correlated noise) is outside of its experience. flux_err is the network's own estimate of the 68 % interval; "
+    "the report says how it fared. A stamp holds limited light: galaxies that fill it are extrapolated."
+)
+
+
+class Card(ConfigModel):
+    """What a model is."""
+
+    format: Literal[1] = Field(FORMAT, description="Version of this card's layout.")
+    name: str = Field(description="Name of the model.")
+    version: str = Field(description="Version of the training's artifact.")
+    network: NetworkConfig = Field(description="The network's options.")
+    task: TaskConfig = Field(description="What it learned.")
+    input_px: int = Field(gt=0, description="Side of the stamps, pixels.")
+    bands: tuple[str, ...] = Field(min_length=1, description="Bands of the stamps.")
+    survey: Survey = Field(description="The survey that the stamps were simulated for.")
+    training: TrainConfig = Field(description="How it was trained.")
+    seed: int = Field(description="Seed of the training.")
+    parents: dict[str, str] = Field(description="Versions of the sets of blends, by role.")
+    train_blends: int = Field(ge=1, description="Blends trained on.")
+    validation_blends: int = Field(ge=1, description="Blends validated on.")
+    epochs: int = Field(ge=1, description="Epochs trained.")
+    best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
+    validation: dict[str, float] = Field(description="Loss and metrics of that epoch on the validation blends.")
+    parameters: int = Field(ge=1, description="Trained parameters.")
+    device: str = Field(description="What it was trained on.")
+    precision: str = Field(description="Number type of the training.")
+    hours: float = Field(ge=0, description="Time spent in epochs, those before a resumption included.")
+    code: str = Field(description="Stamp of the training code.")
+    weights_sha256: str = Field(description="Checksum of the weights' file.")
+    intended_use: str = Field(INTENDED_USE, description="What it is for.")
+    limits: str = Field(LIMITS, description="What it is not for.")
+
+
+class Model(NamedTuple):
+    """A model that is ready to measure with.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On the CPU, in evaluation mode.
+    task : Task
+        Turns stamps into its input and its output into columns.
+    card : Card
+        What it is.
+    """
+
+    network: nn.Module
+    task: Task
+    card: Card
+
+
+def save_weights(path: str | Path, weights: dict[str, Tensor]) -> str:
+    """Write weights as safetensors, whole or not at all; returns the file's checksum."""
+    with atomic_path(path) as partial:
+        save_file(weights, partial)
+    return sha256(path)
+
+
+def write_card(path: str | Path, card: Card) -> None:
+    """Write the card as YAML, in the order of its keys."""
+    write_text(path, yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120))
+
+
+def read_card(path: str | Path) -> Card:
+    """Read a card.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or not YAML.
+    VersionError
+        If it does not have the layout that this version of skymill reads.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(path, expected="a model card", found=str(error)) from error
+    try:
+        return Card.model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise VersionError(
+            path, expected=f"a model card of format {FORMAT}", found=wrong, remedy="Train the model again."
+        ) from error
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model.
+
+    Parameters
+    ----------
+    path : str or Path
+        The model's folder, or its card or weights within it.
+
+    Returns
+    -------
+    Model
+        Network (CPU, evaluation mode), task and card.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cannot be read.
+    VersionError
+        If the weights are not those of the card, or do not fit the network that the card describes.
+    """
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    card = read_card(folder / CARD)
+    weights = _read_weights(folder / WEIGHTS, card)
+    task = build_task(card.task, card.survey.psf_fwhm_px)
+    network = build_network(card.network, task.channels, task.values, card.input_px)
+    _check_fit(folder / WEIGHTS, weights, network)
+    network.load_state_dict(weights)
+    return Model(network.eval(), task, card)
+
+
+def _read_weights(path: Path, card: Card) -> dict[str, Tensor]:
+    try:
+        found = sha256(path)
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(path, expected="weights as safetensors", found=str(error)) from error
+    if found != card.weights_sha256:
+        raise VersionError(
+            path,
+            expected=f"the weights of the card, sha256 {card.weights_sha256[:12]}…",
+            found=f"sha256 {found[:12]}…",
+            remedy="Keep weights and card together; take both from one training.",
+        )
+    return weights
+
+
+def _check_fit(path: Path, weights: dict[str, Tensor], network: nn.Module) -> None:
+    """Compare names and shapes of the weights with those of the network."""
+    needed = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in weights.items()}
+    differing = sorted(name for name in needed.keys() | given.keys() if needed.get(name) != given.get(name))
+    if differing:
+        first = differing[0]
+        raise VersionError(
+            path,
+            expected=f"{first} of shape {needed.get(first, 'none')} for the network of the card",
+            found=f"{given.get(first, 'none')} ({len(differing)} such tensors)",
+            remedy="The network's code has changed since: train the model again.",
+        )

@@ -1,0 +1,55 @@
+"""What a training writes down in each epoch: numbers, a table, a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from skymill.provenance.atomic import atomic_path, write_text
+
+Epoch = dict[str, float]
+"""One row: epoch (from 1), train_loss, validation_loss, the task's metrics, learning_rate, seconds."""
+
+
+def best_epoch(history: list[Epoch]) -> Epoch:
+    """Return the row with the lowest validation loss, the first of equals."""
+    return min(history, key=lambda row: row["validation_loss"])
+
+
+def write_history(path: str | Path, history: list[Epoch]) -> None:
+    """Write one CSV row for each epoch, with all digits that a float needs."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(path, text.getvalue())
+
+
+def read_history(path: str | Path) -> list[Epoch]:
+    """Read what :func:`write_history` wrote."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def draw_curves(path: str | Path, history: list[Epoch], title: str) -> None:
+    """Draw losses, flux error and learning rate against the epoch as a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    panels = figure.subplots(1, 3)
+    epochs = [row["epoch"] for row in history]
+    for panel, names in zip(
+        panels, (("train_loss", "validation_loss"), ("flux_mape",), ("learning_rate",)), strict=True
+    ):
+        for name in names:
+            panel.plot(epochs, [row[name] for row in history], marker=".", label=name.replace("_", " "))
+        panel.set_xlabel("epoch")
+        panel.legend(frameon=False)
+    panels[1].set_ylabel("percent")
+    panels[1].axvline(best_epoch(history)["epoch"], color="0.7", linewidth=1, zorder=0)
+    panels[2].set_yscale("log")
+    figure.suptitle(title)
+    # No software version or date in the file: the same history gives the same bytes.
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=110, metadata={"Software": None})

@@ -1,0 +1,318 @@
+"""The one training loop: Lightning runs it, the task says what is learned.
+
+What a resumed training needs is little and explicit: weights, optimiser and the history. Order of the data, augmentation
+and dropout are keyed by the epoch, and the learning rate is a function of the epoch and the history.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, Checkpoint, Timer, TQDMProgressBar
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from skymill.config.train import TrainConfig
+from skymill.errors import TrainingError
+from skymill.provenance.atomic import atomic_path
+from skymill.rng import rng
+from skymill.tasks.registry import Task
+from skymill.training.augment import Augment, as_they_are
+from skymill.training.decay import learning_rate, waited
+from skymill.training.history import Epoch
+
+log = logging.getLogger(__name__)
+
+LAST, BEST = "last.ckpt", "best.safetensors"
+PRECISION = {"auto": "bf16-mixed", "bfloat16": "bf16-mixed", "float16": "16-mixed", "float32": "32-true"}
+
+
+class BlendModule(pl.LightningModule):
+    """Network, task and optimiser as Lightning wants them.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From :func:`skymill.models.build.build_network`.
+    task : Task
+        What is learned.
+    config : TrainConfig
+        How it is trained.
+    augment : Augment
+        Windows → training batches.
+    identity : str
+        Says which recipe and code a checkpoint belongs to.
+    """
+
+    def __init__(
+        self, network: nn.Module, task: Task, config: TrainConfig, augment: Augment, identity: str
+    ) -> None:
+        super().__init__()
+        self.network, self.task, self.config, self.augment, self.identity = (
+            network,
+            task,
+            config,
+            augment,
+            identity,
+        )
+        self.validation_metrics = task.metrics()
+        self.history: list[Epoch] = []
+        self.losses: dict[str, list[Tensor]] = {"train": [], "validation": []}
+        self.weights: dict[str, list[int]] = {"train": [], "validation": []}
+        self.started = 0.0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make the optimiser; biases and normalisations are not decayed."""
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
+        decayed = [parameter for parameter in self.network.parameters() if parameter.ndim > 1]
+        free = [parameter for parameter in self.network.parameters() if parameter.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        return kind(groups, lr=self.config.learning_rate)
+
+    def on_train_batch_start(self, windows: dict[str, Tensor], batch_index: int) -> None:
+        """Start the epoch's clock and random stream; set the learning rate."""
+        if batch_index == 0:
+            self.started = time.perf_counter()
+            torch.manual_seed(_torch_seed(self.augment.seed, self.current_epoch))
+        epoch = self.current_epoch + (batch_index + 0.5) / self.trainer.num_training_batches
+        rate = learning_rate(self.config, epoch, [row["validation_loss"] for row in self.history])
+        for group in self.optimizers().param_groups:
+            group["lr"] = rate
+
+    def training_step(self, windows: dict[str, Tensor], batch_index: int) -> Tensor:
+        """Return the loss of an augmented batch."""
+        with torch.no_grad():
+            batch = self.augment(windows, self.current_epoch, batch_index)
+            inputs = self.task.inputs(batch.image)
+        loss = self.task.loss(self.network(inputs), batch)
+        self._note("train", loss, len(batch.flux))
+        return loss
+
+    def validation_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
+        """Add a batch to the validation's figures."""
+        batch = as_they_are(windows, self.augment.input_px)
+        outputs = self.network(self.task.inputs(batch.image))
+        self._note("validation", self.task.loss(outputs, batch), len(batch.flux))
+        self.validation_metrics.update(outputs, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Add the epoch to the history and decide whether to stop."""
+        row = {"epoch": self.current_epoch + 1.0}
+        row |= {"train_loss": self._mean("train"), "validation_loss": self._mean("validation")}
+        row |= self.validation_metrics.compute()
+        row |= {
+            "learning_rate": self.optimizers().param_groups[0]["lr"],
+            "seconds": time.perf_counter() - self.started,
+        }
+        self.validation_metrics.reset()
+        self.history.append(row)
+        log.info(
+            "epoch %s", ", ".join(f"{name} {value:.5g}" for name, value in row.items()).removeprefix("epoch ")
+        )
+        self.trainer.should_stop |= has_ended(self.history, self.config)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the history in the checkpoint."""
+        checkpoint["skymill"] = {"identity": self.identity, "history": [dict(row) for row in self.history]}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history from the checkpoint."""
+        self.history = list(checkpoint["skymill"]["history"])
+
+    def _note(self, side: str, loss: Tensor, stamps: int) -> None:
+        value = loss.detach()
+        if not isfinite(float(value)):
+            raise TrainingError(
+                f"{side} loss in epoch {self.current_epoch + 1}",
+                expected="a finite number",
+                found=str(float(value)),
+                remedy="Lower training.learning_rate, or look for broken stamps among the blends.",
+            )
+        self.losses[side].append(value)
+        self.weights[side].append(stamps)
+
+    def _mean(self, side: str) -> float:
+        losses, weights = (
+            torch.stack(self.losses[side]).double().cpu(),
+            torch.tensor(self.weights[side], dtype=torch.float64),
+        )
+        self.losses[side].clear()
+        self.weights[side].clear()
+        return float((losses * weights).sum() / weights.sum())
+
+
+def has_ended(history: list[Epoch], config: TrainConfig) -> bool:
+    """Whether training ends after the last epoch of `history`: `max_epochs` reached, or no better for `patience_epochs`."""
+    if len(history) >= config.max_epochs:
+        return True
+    losses = [row["validation_loss"] for row in history]
+    return config.patience_epochs is not None and waited(losses, config.min_delta) >= config.patience_epochs
+
+
+class Checkpoints(Checkpoint):
+    """After each epoch, write the state to resume from and, when it is the best so far, the network's weights.
+
+    Each file appears whole or not at all; the best weights are written first, so that they are never older than the
+    history says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: BlendModule) -> None:
+        """Write the checkpoint."""
+        losses = [row["validation_loss"] for row in module.history]
+        if losses[-1] < min(losses[:-1], default=float("inf")):
+            with atomic_path(self.folder / BEST) as partial:
+                save_file(plain_weights(module.network), partial)
+        with atomic_path(self.folder / LAST) as partial:
+            trainer.save_checkpoint(partial)
+
+
+def plain_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the network's weights on the CPU in the ordinary memory layout, as safetensors wants them."""
+    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a training is executed with.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where to compute.
+    progress : bool
+        Whether to draw a progress bar.
+    """
+
+    device: torch.device
+    progress: bool
+
+
+def precision_of(config: TrainConfig, device: torch.device) -> str:
+    """Return Lightning's name of the number type: mixed precision on a GPU only."""
+    return PRECISION[config.precision] if device.type == "cuda" else "32-true"
+
+
+def wants_progress(choice: str) -> bool:
+    """Whether to draw a progress bar: 'on', 'off', or 'auto' (when stderr is a terminal)."""
+    return choice == "on" or (choice == "auto" and sys.stderr.isatty())
+
+
+def fit(
+    module: BlendModule, train: DataLoader, validation: DataLoader, folder: Path, resources: Resources
+) -> None:
+    """Train until the end, from the checkpoint in `folder` if there is a fitting one.
+
+    Parameters
+    ----------
+    module : BlendModule
+        What to train; afterwards its `history` is complete and `folder` holds the best weights (`BEST`).
+    train, validation : DataLoader
+        From :func:`skymill.training.blends.loader`.
+    folder : Path
+        Folder of the checkpoints.
+    resources : Resources
+        Device and progress bar.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = usable_checkpoint(folder, module.identity)
+    if checkpoint is not None:
+        module.on_load_checkpoint(checkpoint)
+        log.info("going on after epoch %d of %d", len(module.history), module.config.max_epochs)
+        if has_ended(module.history, module.config):
+            return
+    with _quiet():
+        trainer = _trainer(module.config, folder, resources)
+        trainer.fit(
+            module,
+            train,
+            validation,
+            ckpt_path=None if checkpoint is None else folder / LAST,
+            weights_only=True,
+        )
+
+
+def usable_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
+    """Return the checkpoint in `folder` if it belongs to this recipe and code, else None with a line in the log."""
+    path = folder / LAST
+    if not path.exists():
+        return None
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    if checkpoint.get("skymill", {}).get("identity") == identity and (folder / BEST).exists():
+        return checkpoint
+    log.warning("%s: made by another recipe or another version of the code; training starts anew", path)
+    return None
+
+
+def _trainer(config: TrainConfig, folder: Path, resources: Resources) -> pl.Trainer:
+    gpu = resources.device.type == "cuda"
+    callbacks: list[Callback] = [Checkpoints(folder)]
+    if config.max_time_minutes is not None:
+        callbacks.append(
+            Timer(duration={"seconds": 60 * config.max_time_minutes}, interval="epoch", verbose=False)
+        )
+    if resources.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=10))
+    return pl.Trainer(
+        accelerator="gpu" if gpu else "cpu",
+        devices=1,
+        # Not SLURM's: one job trains one model, whatever the scheduler's variables say.
+        plugins=[LightningEnvironment()],
+        precision=precision_of(config, resources.device),
+        max_epochs=config.max_epochs,
+        gradient_clip_val=config.gradient_clip,
+        callbacks=callbacks,
+        deterministic=not gpu,
+        logger=False,
+        enable_checkpointing=True,
+        enable_model_summary=False,
+        enable_progress_bar=resources.progress,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice out of the log and put back what it sets for the whole process."""
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _torch_seed(seed: int, epoch: int) -> int:
+    """Seed of torch's own stream (dropout) in an epoch."""
+    return int(rng(seed, "train", "torch", epoch).integers(2**62))
