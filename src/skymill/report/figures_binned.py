@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from typing import Any
 
 from skymill.metrics.record import MetricRecord
-from skymill.report.look import GREY, Palette, Style, finish, log_axis
+from skymill.report.chart import Chart
+from skymill.report.look import Palette, Style, log_axis
 from skymill.report.panel import Panel
 from skymill.report.scores import Scores
 
@@ -110,35 +109,28 @@ def binned_panel(plot: BinnedPlot, scores: Scores, palette: Palette) -> Panel:
     if not shown:
         reason = f"No figures against {plot.x_title}: too few sources were measured in every bin."
         return Panel.words(plot.title, reason)
-    figure = make_subplots(rows=1, cols=len(shown), horizontal_spacing=0.09)
+    chart = Chart(columns=len(shown))
     in_legend: set[str] = set()
-    for column, metric in enumerate(shown, start=1):
+    for place, metric in enumerate(shown):
         for style, found in points[metric].items():
             trace = _trace(plot, AXES[metric], style, found, len(styles))
-            trace.showlegend = style.detector not in in_legend
+            chart.add({**trace, "showlegend": style.detector not in in_legend}, place)
             in_legend.add(style.detector)
-            figure.add_trace(trace, row=1, col=column)
-        _set_axes(figure, column, plot, AXES[metric], points[metric])
-    finish(figure, HEIGHT)
-    return Panel.plot(plot.name, plot.title, figure, plot.caption)
+        _set_axes(chart, place, plot, AXES[metric], points[metric])
+    return Panel.plot(plot.name, plot.title, chart.spec(HEIGHT), plot.caption)
 
 
-def _trace(plot: BinnedPlot, axis: Axis, style: Style, points: Points, n: int) -> go.Scatter:
+def _trace(plot: BinnedPlot, axis: Axis, style: Style, points: Points, n: int) -> dict[str, Any]:
     """Return one detector's points with their intervals, shifted a little so that these do not hide each other."""
     shift = DODGE * (style.rank - (n - 1) / 2)
     value, low, high = (
         [axis.factor * getattr(record, key) for _, record in points] for key in ("value", "low", "high")
     )
-    return go.Scatter(
-        x=[place + shift for place, _ in points],
-        y=value,
-        mode="lines+markers",
-        name=style.label,
-        legendgroup=style.detector,
-        visible="legendonly" if style.is_variant else True,
-        line={"color": style.colour, "dash": style.dash, "width": 1.6},
-        marker={"color": style.colour, "symbol": style.symbol, "size": 7},
-        error_y={
+    return {
+        "type": "scatter",
+        "x": [place + shift for place, _ in points],
+        "y": value,
+        "error_y": {
             "type": "data",
             "symmetric": False,
             "array": [h - v for h, v in zip(high, value, strict=True)],
@@ -146,32 +138,34 @@ def _trace(plot: BinnedPlot, axis: Axis, style: Style, points: Points, n: int) -
             "thickness": 1.2,
             "width": 2.5,
         },
-        customdata=[
+        "customdata": [
             [plot.categories[place][1], record.n, b, h]
             for (place, record), b, h in zip(points, low, high, strict=True)
         ],
-        hovertemplate=(
+        "hovertemplate": (
             f"<b>{style.label}</b><br>%{{customdata[0]}}: %{{y:.3g}}"
             " [%{customdata[2]:.3g}, %{customdata[3]:.3g}]<br>n = %{customdata[1]}<extra></extra>"
         ),
-    )
+        **_look(style),
+    }
 
 
-def _set_axes(
-    figure: go.Figure, column: int, plot: BinnedPlot, axis: Axis, points: Mapping[Style, Points]
-) -> None:
-    places = len(plot.categories)
-    where = {"row": 1, "col": column}
-    figure.update_xaxes(
-        tickvals=list(range(places)),
-        ticktext=[label for _, label in plot.categories],
-        range=[-0.5, places - 0.5],
-        title_text=plot.x_title,
-        **where,
-    )
-    figure.update_yaxes(title_text=axis.title, **where)
-    if axis.is_log:
-        values = [axis.factor * record.value for found in points.values() for _, record in found]
-        figure.update_yaxes(**log_axis(values), **where)
+def _look(style: Style) -> dict[str, Any]:
+    return {
+        "mode": "lines+markers",
+        "name": style.label,
+        "legendgroup": style.detector,
+        "visible": "legendonly" if style.is_variant else True,
+        "line": {"color": style.colour, "dash": style.dash, "width": 1.6},
+        "marker": {"color": style.colour, "symbol": style.symbol, "size": 7},
+    }
+
+
+def _set_axes(chart: Chart, place: int, plot: BinnedPlot, axis: Axis, points: Mapping[Style, Points]) -> None:
+    labels = [label for _, label in plot.categories]
+    ticks = {"tickvals": list(range(len(labels))), "ticktext": labels}
+    chart.set_x(place, title=plot.x_title, range=[-0.5, len(labels) - 0.5], **ticks)
+    values = [axis.factor * record.value for found in points.values() for _, record in found]
+    chart.set_y(place, title=axis.title, **(log_axis(values) if axis.is_log else {}))
     if axis.target is not None:
-        figure.add_hline(axis.target, line={"color": GREY, "width": 1, "dash": "dash"}, **where)
+        chart.mark_level(axis.target, place)

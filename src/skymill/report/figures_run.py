@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
+import html
 
+from skymill.report.chart import Chart
 from skymill.report.inventory import Inventory
-from skymill.report.look import ACCENT, finish
+from skymill.report.look import ACCENT
 from skymill.report.panel import Panel
 
 CAPTION = (
@@ -34,31 +35,32 @@ def times_panel(inventory: Inventory) -> Panel:
         return Panel.words(title, "No stage of this run has left a record.")
     entries = inventory.entries
     totals = {stage: sum(e.wall_time_s for e in entries if e.stage == stage) for stage in stages}
-    figure = go.Figure(
-        [
-            go.Bar(
-                y=[entry.stage for entry in entries],
-                x=[entry.wall_time_s for entry in entries],
-                orientation="h",
-                marker={"color": ACCENT, "opacity": 0.85, "line": {"color": "#ffffff", "width": 1.5}},
-                customdata=[
-                    [entry.name.replace("<", "&lt;"), duration(entry.wall_time_s)] for entry in entries
-                ],
-                hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
-            ),
-            go.Scatter(
-                y=stages,
-                x=[totals[stage] for stage in stages],
-                mode="text",
-                text=[f" {duration(totals[stage])}" for stage in stages],
-                textposition="middle right",
-                cliponaxis=False,
-                hoverinfo="skip",
-            ),
-        ]
+    chart = Chart()
+    chart.add(
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": [entry.stage for entry in entries],
+            "x": [entry.wall_time_s for entry in entries],
+            "marker": {"color": ACCENT, "opacity": 0.85, "line": {"color": "#ffffff", "width": 1.5}},
+            "customdata": [[html.escape(entry.name), duration(entry.wall_time_s)] for entry in entries],
+            "hovertemplate": "%{customdata[0]}: %{customdata[1]}<extra></extra>",
+        }
     )
-    finish(figure, 28 * len(stages), barmode="stack", showlegend=False, bargap=0.35)
-    figure.update_layout(margin={"l": 90, "r": 90})
-    figure.update_yaxes(categoryorder="array", categoryarray=stages[::-1], showgrid=False, type="category")
-    figure.update_xaxes(title_text="seconds", rangemode="tozero")
-    return Panel.plot("times", title, figure, CAPTION)
+    chart.add(
+        {
+            "type": "scatter",
+            "mode": "text",
+            "y": stages,
+            "x": list(totals.values()),
+            "text": [f" {duration(total)}" for total in totals.values()],
+            "textposition": "middle right",
+            "cliponaxis": False,
+            "hoverinfo": "skip",
+        }
+    )
+    chart.set_y(type="category", categoryorder="array", categoryarray=stages[::-1], showgrid=False)
+    # Room at the right for the longest bar's text.
+    chart.set_x(title="seconds", range=[0, 1.12 * max(totals.values()) or 1.0])
+    spec = chart.spec(28 * len(stages), barmode="stack", showlegend=False, bargap=0.35)
+    return Panel.plot("times", title, spec, CAPTION)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from skymill.catalog.catalogue import Catalogue
-from skymill.report.look import GREY, INK, Palette, Style, faded, finish
+from skymill.report.chart import Chart
+from skymill.report.look import INK, Palette, Style, faded
 from skymill.report.panel import Panel
 from skymill.report.scores import Scores
 
 COLUMNS = 4
 LIMIT_MAG = 1.5
 MIN_IN_BIN = 8
+DOTTED = {"color": INK, "width": 1.2, "dash": "dot"}
 OUTCOMES = {
     "both": ("all galaxies", "#009E73"),
     "central_only": ("central alone", "#56B4E9"),
@@ -58,56 +59,42 @@ def scatter_panel(
         return Panel.words(title, "No detector has measured a source that is in the figures.")
     columns = min(COLUMNS, len(styles))
     n_rows = ceil(len(styles) / columns)
-    figure = make_subplots(
-        rows=n_rows,
-        cols=columns,
-        shared_xaxes="all",
-        shared_yaxes="all",
-        horizontal_spacing=0.02,
-        vertical_spacing=0.14 if n_rows > 1 else 0.0,
-        subplot_titles=[f"<b>{style.label}</b>  n = {rows[style.detector].sum():,}" for style in styles],
-    )
+    chart = Chart(n_rows, columns, gap_x=0.02, gap_y=0.16)
     for place, style in enumerate(styles):
-        _add_scatter(
-            figure,
-            style,
-            matched.select(rows[style.detector]),
-            max_points // len(styles),
-            divmod(place, columns),
-        )
-    figure.add_hline(0.0, line={"color": GREY, "width": 1, "dash": "dash"})
-    finish(figure, 220 * n_rows, has_titles=True, showlegend=False)
-    figure.update_annotations(font={"size": 12})
-    figure.update_yaxes(range=[-LIMIT_MAG, LIMIT_MAG])
-    figure.update_yaxes(title_text="Δm (mag)", col=1)
-    figure.update_xaxes(showticklabels=True)
-    figure.update_xaxes(title_text="true magnitude (mag)", row=n_rows)
-    return Panel.plot(name, title, figure, caption)
+        chosen = rows[style.detector]
+        mag, delta = matched["mag_true"][chosen], matched["delta_mag"][chosen]
+        for trace in _traces(style, mag, delta, max_points // len(styles)):
+            chart.add(trace, place)
+        chart.set_title(f"<b>{style.label}</b>  n = {len(mag):,}", place)
+        chart.mark_level(0.0, place)
+        _set_axes(chart, place, columns, is_lowest=place + columns >= len(styles))
+    return Panel.plot(name, title, chart.spec(220 * n_rows, showlegend=False), caption)
 
 
-def _add_scatter(
-    figure: go.Figure, style: Style, rows: Catalogue, max_points: int, place: tuple[int, int]
-) -> None:
-    """Add one detector's points and the median and central 68 % of them along magnitude."""
-    where = {"row": place[0] + 1, "col": place[1] + 1}
-    mag, delta = rows["mag_true"], np.clip(rows["delta_mag"], -LIMIT_MAG, LIMIT_MAG)
+def _set_axes(chart: Chart, place: int, columns: int, *, is_lowest: bool) -> None:
+    """Give all sub-plots the same axes, with titles at the left and below only."""
+    shared = {"matches": "x"} if place else {}
+    chart.set_x(place, title="true magnitude (mag)" if is_lowest else "", **shared)
+    is_first = place % columns == 0
+    limits = [-LIMIT_MAG, LIMIT_MAG]
+    chart.set_y(place, title="Δm (mag)" if is_first else "", range=limits, showticklabels=is_first)
+
+
+def _traces(style: Style, mag: NDArray, delta: NDArray, max_points: int) -> Iterator[dict[str, Any]]:
+    """Give one detector's points, and the median and central 68 % of them along magnitude."""
     chosen = np.linspace(0, len(mag) - 1, min(len(mag), max(1, max_points))).astype(int)
-    figure.add_trace(
-        go.Scatter(
-            x=mag[chosen].round(3),
-            y=delta[chosen].round(3),
-            mode="markers",
-            marker={"size": 3.5, "color": faded(style.colour, 0.4)},
-            hovertemplate="true %{x:.2f} mag<br>Δm %{y:.3f} mag<extra></extra>",
-        ),
-        **where,
-    )
-    centres, quantiles = running_quantiles(mag, delta)
-    for quantile, width in zip(quantiles, (1.2, 2.4, 1.2), strict=True):
-        line = {"color": INK, "width": width, "dash": "solid" if width > 2 else "dot"}
-        figure.add_trace(
-            go.Scatter(x=centres, y=quantile, mode="lines", line=line, hoverinfo="skip"), **where
-        )
+    yield {
+        "type": "scatter",
+        "mode": "markers",
+        "x": mag[chosen].round(3).tolist(),
+        "y": np.clip(delta[chosen], -LIMIT_MAG, LIMIT_MAG).round(3).tolist(),
+        "marker": {"size": 3.5, "color": faded(style.colour, 0.45)},
+        "hovertemplate": "true %{x:.2f} mag<br>Δm %{y:.3f} mag<extra></extra>",
+    }
+    centres, quantiles = running_quantiles(mag, np.clip(delta, -LIMIT_MAG, LIMIT_MAG))
+    for quantile, line in zip(quantiles, (DOTTED, {"color": INK, "width": 2.4}, DOTTED), strict=True):
+        curve = {"x": centres.tolist(), "y": quantile.round(4).tolist()}
+        yield {"type": "scatter", "mode": "lines", "line": line, "hoverinfo": "skip", **curve}
 
 
 def running_quantiles(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
@@ -139,27 +126,27 @@ def outcome_panel(
     if not bars:
         return Panel.words(title, "No detector that finds positions by itself was run on the blends.")
     bars += list(published)
-    figure = go.Figure()
+    chart = Chart()
     for key, (label, colour) in OUTCOMES.items():
         values = [row.get(key, 0.0) for _, row in bars]
         if any(values):
-            figure.add_trace(_bar(label, colour, [name for name, _ in bars], values))
-    finish(figure, 34 * len(bars), barmode="stack", bargap=0.35)
-    figure.update_xaxes(range=[0, 100], title_text="blends (%)")
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return Panel.plot(name, title, figure, caption)
+            chart.add(_bar(label, colour, [name for name, _ in bars], values))
+    chart.set_x(title="blends (%)", range=[0, 100])
+    chart.set_y(autorange="reversed", showgrid=False)
+    return Panel.plot(name, title, chart.spec(34 * len(bars), barmode="stack", bargap=0.35), caption)
 
 
-def _bar(label: str, colour: str, names: Sequence[str], values: Sequence[float]) -> go.Bar:
-    return go.Bar(
-        y=list(names),
-        x=list(values),
-        name=label,
-        orientation="h",
-        marker={"color": colour, "line": {"color": "#ffffff", "width": 1}},
-        text=[f"{value:.0f}" if value >= 4 else "" for value in values],
-        textposition="inside",
-        textangle=0,
-        insidetextanchor="middle",
-        hovertemplate=f"%{{y}}: {label} %{{x:.1f}} %<extra></extra>",
-    )
+def _bar(label: str, colour: str, names: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": list(names),
+        "x": list(values),
+        "name": label,
+        "marker": {"color": colour, "line": {"color": "#ffffff", "width": 1}},
+        "text": [f"{value:.0f}" if value >= 4 else "" for value in values],
+        "textposition": "inside",
+        "textangle": 0,
+        "insidetextanchor": "middle",
+        "hovertemplate": f"%{{y}}: {label} %{{x:.1f}} %<extra></extra>",
+    }

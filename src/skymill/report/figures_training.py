@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import yaml
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from skymill.errors import DataError
+from skymill.report.chart import Chart
 from skymill.report.inventory import Entry
-from skymill.report.look import ACCENT, GREY, finish, log_axis
+from skymill.report.look import ACCENT, GREY, log_axis
 from skymill.report.panel import Panel
 
 HEIGHT = 230
@@ -83,16 +82,15 @@ def training_panel(entry: Entry) -> Panel:
     groups = _groups({name: values for name, values in history.items() if np.isfinite(values).any()})
     if not len(epoch) or not groups:
         return Panel.words(title, "The history of this training is empty.")
-    figure = make_subplots(rows=1, cols=len(groups), horizontal_spacing=0.08)
-    for column, (label, curves) in enumerate(groups.items(), start=1):
+    chart = Chart(columns=len(groups), gap_x=0.08)
+    for place, (label, curves) in enumerate(groups.items()):
         for name, values in curves.items():
-            figure.add_trace(_curve(epoch, values, name), row=1, col=column)
+            chart.add(_curve(epoch, values, name), place)
         every = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
         scale = log_axis(every.tolist()) if label in LOGARITHMIC and every.min() > 0 else {}
-        figure.update_yaxes(title_text=label, **scale, row=1, col=column)
-    figure.update_xaxes(title_text="epoch")
-    finish(figure, HEIGHT)
-    return Panel.plot(f"training-{entry.name}-{entry.version}", title, figure, CAPTION)
+        chart.set_y(place, title=label, **scale)
+        chart.set_x(place, title="epoch")
+    return Panel.plot(f"training-{entry.name}-{entry.version}", title, chart.spec(HEIGHT), CAPTION)
 
 
 def _groups(history: Mapping[str, NDArray]) -> dict[str, dict[str, NDArray]]:
@@ -110,17 +108,18 @@ def _label(name: str) -> str:
     return f"{name.replace('_', ' ')}, validation" + (" (%)" if name in PERCENT else "")
 
 
-def _curve(x: NDArray, y: NDArray, name: str) -> go.Scatter:
+def _curve(x: NDArray, y: NDArray, name: str) -> dict[str, Any]:
     """Return one curve; training is dotted, all else is of the validation."""
     known = np.isfinite(y)
     colour, dash = (GREY, "dot") if name.startswith("train") else (ACCENT, "solid")
-    return go.Scatter(
-        x=x[known],
-        y=y[known],
-        name=html.escape(name.replace("_", " ")),
-        showlegend="loss" in name,
-        mode="lines+markers",
-        line={"color": colour, "dash": dash, "width": 1.8},
-        marker={"size": 5},
-        hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
-    )
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": x[known].tolist(),
+        "y": y[known].tolist(),
+        "name": html.escape(name.replace("_", " ")),
+        "showlegend": "loss" in name,
+        "line": {"color": colour, "dash": dash, "width": 1.8},
+        "marker": {"size": 5},
+        "hovertemplate": "epoch %{x}: %{y:.4g}<extra></extra>",
+    }

@@ -105,57 +105,63 @@ def _each_stamp_once(rows: Catalogue, order: NDArray[np.int64], count: int) -> N
 
 
 class _CaseMaker:
-    """Makes cases from the matched table and the images of the blends."""
+    """Makes cases from the matched table and the images of the blends.
+
+    A wall has dozens of cases: columns are taken out of the tables once, rows of a blend found by bisection.
+    """
 
     def __init__(
         self, rows: Catalogue, truth: Catalogue, stamps: StampSet, palette: Palette, rms: float
     ) -> None:
-        self.rows, self.truth, self.stamps, self.palette, self.rms = rows, truth, stamps, palette, rms
+        self.columns = {name: rows[name] for name in rows.table.colnames}
+        self.order = np.argsort(self.columns["stamp_id"], kind="stable")
+        self.sorted_stamps = self.columns["stamp_id"][self.order]
+        self.truth, self.stamps, self.palette, self.rms = truth, stamps, palette, rms
 
     def cases(self, numbers: NDArray[np.int64]) -> list[Case]:
-        images = self.stamps.read("image", self.rows["stamp_id"][numbers])[:, 0]
+        images = self.stamps.read("image", self.columns["stamp_id"][numbers])[:, 0]
         return [self._case(int(number), image) for number, image in zip(numbers, images, strict=True)]
 
     def _case(self, number: int, image: NDArray) -> Case:
-        rows = self.rows
-        stamp_id, subject = rows["stamp_id"][number], str(rows["detector"][number])
-        in_stamp = rows.select(rows["stamp_id"] == stamp_id)
+        stamp_id, subject = self.columns["stamp_id"][number], str(self.columns["detector"][number])
+        ends = np.searchsorted(self.sorted_stamps, [stamp_id, stamp_id + 1])
+        in_stamp = self.order[slice(*ends)]
         galaxies = self.truth.select(self.truth["stamp_id"] == stamp_id)
         marks = [self._target(number), *truth_marks(galaxies), *self._found(in_stamp, subject)]
-        ratios = self._ratios(in_stamp, int(rows["truth_id"][number]), subject)
-        return Case(picture(image, self.rms, marks=marks), self._lines(number), ratios)
+        return Case(
+            picture(image, self.rms, marks=marks), self._lines(number), self._ratios(in_stamp, number)
+        )
 
     def _lines(self, number: int) -> list[str]:
-        rows = self.rows
+        row = {name: values[number] for name, values in self.columns.items()}
         return [
-            f"blend {rows['stamp_id'][number]}, {rows['role'][number]}",
-            f"{rows['mag_true'][number]:.2f} mag, {rows['separation_re'][number]:.1f} Re apart",
+            f"blend {row['stamp_id']}, {row['role']}",
+            f"{row['mag_true']:.2f} mag, {row['separation_re']:.1f} Re apart",
         ]
 
     def _target(self, number: int) -> Mark:
         """Mark the galaxy that the case is about."""
-        x, y = self.rows["x_true"][number], self.rows["y_true"][number]
+        x, y = self.columns["x_true"][number], self.columns["y_true"][number]
         return Mark(float(x), float(y), TRUTH, "target", 7.0, "the galaxy in question")
 
-    def _found(self, in_stamp: Catalogue, detector: str) -> list[Mark]:
-        found = in_stamp.select((in_stamp["detector"] == detector) & np.isfinite(in_stamp["x"]))
+    def _found(self, in_stamp: NDArray[np.int64], detector: str) -> list[Mark]:
+        """Mark where a detector measured."""
+        columns = (self.columns[name][in_stamp] for name in ("detector", "x", "y", "mag"))
         colour = self.palette[detector].colour
         return [
             Mark(float(x), float(y), colour, "ring", 3.5, f"{detector}: {mag:.2f} mag")
-            for x, y, mag in zip(found["x"], found["y"], found["mag"], strict=True)
+            for name, x, y, mag in zip(*columns, strict=True)
+            if name == detector and np.isfinite(x)
         ]
 
-    def _ratios(self, in_stamp: Catalogue, truth_id: int, subject: str) -> list[Ratio]:
-        of_galaxy = in_stamp.select(in_stamp["truth_id"] == truth_id)
-        ratio = of_galaxy["flux"] / of_galaxy["flux_true"]
-        by_detector = dict(zip(of_galaxy["detector"].tolist(), ratio.tolist(), strict=True))
+    def _ratios(self, in_stamp: NDArray[np.int64], number: int) -> list[Ratio]:
+        of_galaxy = in_stamp[self.columns["truth_id"][in_stamp] == self.columns["truth_id"][number]]
+        detectors = self.columns["detector"][of_galaxy].tolist()
+        ratios = self.columns["flux"][of_galaxy] / self.columns["flux_true"][of_galaxy]
+        by_detector = dict(zip(detectors, map(_ratio_text, ratios), strict=True))
+        subject = self.columns["detector"][number]
         return [
-            Ratio(
-                style.detector,
-                style.colour,
-                _ratio_text(by_detector[style.detector]),
-                style.detector == subject,
-            )
+            Ratio(style.detector, style.colour, by_detector[style.detector], style.detector == subject)
             for style in self.palette
             if style.detector in by_detector
         ]

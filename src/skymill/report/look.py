@@ -1,4 +1,4 @@
-"""Look: one colour, dash and symbol for each detector in all figures, and the layout that all figures share."""
+"""Look: one colour, dash and symbol for each detector in all figures, and axes that look alike."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from typing import Any
 
 FAMILIES = {
     "unet": "#0072B2",
@@ -26,21 +23,6 @@ SPARE = ("#009E73", "#5D3A9B", "#7F7F7F", "#994F00", "#117733", "#882255")
 TRUTH = "#111111"
 INK, GREY, GRID, ACCENT = "#1f2933", "#5f6b7a", "#e6eaef", "#0b4f8a"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-AXIS = {
-    "gridcolor": GRID,
-    "linecolor": "#9aa5b1",
-    "zeroline": False,
-    "ticks": "outside",
-    "tickcolor": "#9aa5b1",
-    "ticklen": 4,
-    "showline": True,
-    "title": {"standoff": 8, "font": {"size": 13}},
-    "automargin": True,
-}
-TOOLS_PX, LEGEND_ROW_PX, BOTTOM_PX = 30, 22, 48
-"""Room for plotly's buttons (they stand in the line of the panel's heading), a row of the legend, and the x axis."""
-PAGE_PX, ENTRY_PX, LETTER_PX = 1000, 52, 7.0
-"""Width of a figure, and what an entry of the legend takes without and for each letter."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 
 
@@ -131,54 +113,6 @@ def log_axis(values: Sequence[float]) -> dict[str, Any]:
         "tickvals": shown,
         "ticktext": [f"{tick:.10g}" for tick in shown],
     }
-
-
-def finish(figure: go.Figure, height: int, *, has_titles: bool = False, **more: Any) -> None:
-    """Give a figure the look of the page and room for its legend.
-
-    Parameters
-    ----------
-    figure : plotly.graph_objects.Figure
-        With all its traces; changed in place.
-    height : int
-        Height of the plot itself in px; legend, ticks and titles come on top.
-    has_titles : bool
-        Whether its sub-plots have titles above them.
-    **more
-        Further keys of plotly's layout.
-    """
-    rows = _legend_rows(figure) if more.get("showlegend", True) else 0
-    top = TOOLS_PX + LEGEND_ROW_PX * (rows + has_titles)
-    total = height + top + BOTTOM_PX
-    figure.update_layout(
-        height=total,
-        template={"layout": {"xaxis": AXIS, "yaxis": AXIS}},
-        font={"family": FONT, "size": 12, "color": INK},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="#ffffff",
-        margin={"l": 56, "r": 16, "t": top, "b": BOTTOM_PX},
-        modebar={"bgcolor": "rgba(255,255,255,0)", "color": "#b6c0cb", "activecolor": ACCENT},
-        legend={
-            "orientation": "h",
-            "traceorder": "normal",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1 - (TOOLS_PX - 4) / total,
-            "yref": "container",
-            "yanchor": "top",
-        },
-        hoverlabel={"font": {"family": FONT, "size": 12}},
-    )
-    figure.update_layout(**more)
-
-
-def _legend_rows(figure: go.Figure) -> int:
-    """Return how many rows the legend needs, from the length of its entries."""
-    names = [
-        html.unescape(trace.name) for trace in figure.data if trace.name and trace.showlegend is not False
-    ]
-    widths = [ENTRY_PX + LETTER_PX * len(name) for name in names]
-    return ceil(sum(widths) / PAGE_PX)
 
 
 def faded(colour: str, alpha: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from markupsafe import Markup
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _JSON_ESCAPES = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -40,10 +39,10 @@ class Panel:
     name: str = ""
 
     @classmethod
-    def plot(cls, name: str, title: str, figure: go.Figure, caption: str) -> Panel:
-        """Make a panel of a plotly figure, whose layout says its height."""
-        text = figure.to_json().translate(_JSON_ESCAPES)
-        return cls(title, caption, Markup(text), int(figure.layout.height), name)  # noqa: S704  (<, > and & are escaped)
+    def plot(cls, name: str, title: str, spec: Mapping[str, Any], caption: str) -> Panel:
+        """Make a panel of a figure: plotly's data and layout, whose height is set."""
+        text = json.dumps(spec, allow_nan=False, separators=(",", ":")).translate(_JSON_ESCAPES)
+        return cls(title, caption, Markup(text), int(spec["layout"]["height"]), name)  # noqa: S704  (<, > and & are escaped)
 
     @classmethod
     def words(cls, title: str, reason: str) -> Panel:

@@ -35,7 +35,9 @@ STATISTICAL = (
     "Intervals are 95 % and statistical (bootstrap over blends; Wilson score for fractions). They know nothing of "
     "errors in the simulation, the PSF or the zero-point."
 )
-REFERENCE = "A reference catalogue of a real tile is a measurement too: every difference holds its errors as well."
+REFERENCE = (
+    "A reference catalogue of a real tile is a measurement too: every difference holds its errors as well."
+)
 
 
 def lead(scores: Scores, networks: Sequence[str], reference_detectors: Sequence[str]) -> str:

@@ -8,13 +8,13 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.data.tile import MaskBit, Tile
+from skymill.report.chart import PAGE_PX, Chart
 from skymill.report.images import binned, data_uri, stretched
-from skymill.report.look import PAGE_PX, TRUTH, Palette, finish
+from skymill.report.look import TRUTH, Palette
 from skymill.report.panel import Panel
 
 MAX_HEIGHT = 800
@@ -57,9 +57,11 @@ class Positions:
 
 
 def _by_brightness(catalogue: Catalogue) -> tuple[NDArray, NDArray, NDArray]:
-    """Return x, y and magnitude in order of magnitude, rows without one last."""
-    order = np.argsort(catalogue["mag"], kind="stable")
-    return catalogue["x"][order], catalogue["y"][order], catalogue["mag"][order]
+    """Return x, y and magnitude of the rows that have a position, in order of magnitude, rows without one last."""
+    x, y, mag = (catalogue[name] for name in ("x", "y", "mag"))
+    order = np.argsort(mag, kind="stable")
+    order = order[np.isfinite(x[order]) & np.isfinite(y[order])]
+    return x[order], y[order], mag[order]
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,18 @@ class Overview:
         """Draw a tile, which is read in bands, and the lists of sources on it."""
         factor = max(1, ceil(max(tile.shape) / self.side_px))
         share = max(1, self.max_points // max(1, len(lists)))
-        figure = go.Figure([_corners(tile)])
+        chart = Chart()
+        chart.add(_corners(tile))
         for positions in lists:
             is_shown = positions.is_reference or positions.name in self.shown
-            figure.add_trace(_points(positions, palette, share, is_shown))
-        figure.add_layout_image(_image(tile, factor))
-        height = min(MAX_HEIGHT, round(PAGE_PX * tile.shape[0] / tile.shape[1]))
-        finish(figure, height, dragmode="zoom", **_axes(tile))
-        return Panel.plot(name, title, figure, _caption(factor, lists, share))
+            chart.add(_points(positions, palette, share, is_shown))
+        chart.layout["images"].append(_image(tile, factor))
+        height, width = tile.shape
+        pixels = {"showgrid": False, "constrain": "domain"}
+        chart.set_x(title="x (px)", range=[-0.5, width - 0.5], **pixels)
+        chart.set_y(title="y (px)", range=[-0.5, height - 0.5], scaleanchor="x", **pixels)
+        spec = chart.spec(min(MAX_HEIGHT, round(PAGE_PX * height / width)), dragmode="zoom")
+        return Panel.plot(name, title, spec, _caption(factor, lists, share))
 
 
 def _image(tile: Tile, factor: int) -> dict[str, Any]:
@@ -105,15 +111,6 @@ def _image(tile: Tile, factor: int) -> dict[str, Any]:
     return {"source": uri, "sizing": "stretch", "layer": "below", **place}
 
 
-def _axes(tile: Tile) -> dict[str, Any]:
-    height, width = tile.shape
-    pixels = {"showgrid": False, "constrain": "domain"}
-    return {
-        "xaxis": {"title": {"text": "x (px)"}, "range": [-0.5, width - 0.5], **pixels},
-        "yaxis": {"title": {"text": "y (px)"}, "range": [-0.5, height - 0.5], "scaleanchor": "x", **pixels},
-    }
-
-
 def _caption(factor: int, lists: Sequence[Positions], share: int) -> str:
     caption = "Drag to zoom, double-click for the whole, click a name in the legend to show or hide its list."
     if factor > 1:
@@ -125,29 +122,30 @@ def _caption(factor: int, lists: Sequence[Positions], share: int) -> str:
     return caption
 
 
-def _corners(tile: Tile) -> go.Scatter:
+def _corners(tile: Tile) -> dict[str, Any]:
     """Return an invisible trace: it keeps the axes alive where there are no detections at all."""
     height, width = tile.shape
-    ends = {"x": [0, width - 1], "y": [0, height - 1]}
-    return go.Scatter(mode="markers", marker={"opacity": 0}, showlegend=False, hoverinfo="skip", **ends)
+    invisible = {"mode": "markers", "marker": {"opacity": 0}, "showlegend": False, "hoverinfo": "skip"}
+    return {"type": "scatter", "x": [0, width - 1], "y": [0, height - 1], **invisible}
 
 
-def _points(positions: Positions, palette: Palette, share: int, is_shown: bool) -> go.Scatter:
+def _points(positions: Positions, palette: Palette, share: int, is_shown: bool) -> dict[str, Any]:
     """Return a cross for each source of the reference, a ring of its own size for each of a detector."""
     style = palette[positions.name]
     label = REFERENCE if positions.is_reference else style.label
     colour = TRUTH if positions.is_reference else style.colour
     symbol, size = ("cross-thin", 7.0) if positions.is_reference else ("circle-open", 9 + 2.5 * style.rank)
-    return go.Scatter(
-        x=np.round(positions.x[:share], 2),
-        y=np.round(positions.y[:share], 2),
-        mode="markers",
-        name=f"{label} ({len(positions):,})",
-        visible=True if is_shown else "legendonly",
-        marker={"symbol": symbol, "size": size, "color": colour, "line": {"color": colour, "width": 1.5}},
-        customdata=np.round(positions.mag[:share], 3),
-        hovertemplate=f"<b>{label}</b><br>x %{{x:.1f}}, y %{{y:.1f}}<br>%{{customdata:.2f}} mag<extra></extra>",
-    )
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": np.round(positions.x[:share], 2).tolist(),
+        "y": np.round(positions.y[:share], 2).tolist(),
+        "name": f"{label} ({len(positions):,})",
+        "visible": True if is_shown else "legendonly",
+        "marker": {"symbol": symbol, "size": size, "color": colour, "line": {"color": colour, "width": 1.5}},
+        "text": [f"{mag:.2f} mag" if np.isfinite(mag) else "no magnitude" for mag in positions.mag[:share]],
+        "hovertemplate": f"<b>{label}</b><br>x %{{x:.1f}}, y %{{y:.1f}}<br>%{{text}}<extra></extra>",
+    }
 
 
 def masked_percent(tile: Tile) -> dict[str, float]:
