@@ -1,4 +1,4 @@
-"""Stage infer: a network measures the candidates on a tile."""
+"""Stage infer: a trained network on a tile."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def infer_tile(recipe: Mapping[str, Any], tile: str | Path, model: str | Path, o
     with recording(recipe, Path(output).parent, parents=parents) as record:
         config = CandidateConfig.model_validate(recipe["params"]["candidates"])
         detector = NeuralDetector(config, load_model(folder))
-        found = detector.detect(Tile.read(tile), essentials(recipe))
+        found = detector.detect(Tile.read(tile), {**essentials(recipe), **detector.tools()})
         found.write(output)
         log.info("%s: %d sources", recipe["name"], len(found))
         record.rows = len(found)

@@ -7,7 +7,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
@@ -15,16 +14,20 @@ from skymill.config.detect import CandidateConfig
 from skymill.data.tile import Tile
 from skymill.detectors.build import build_detector
 from skymill.detectors.measurement import catalogue
-from skymill.inference.measure import measure
 from skymill.ingest.survey_check import check_survey
-from skymill.training.card import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skymill.detectors.detector import Columns
+    from skymill.training.card import Model
+
+KEPT_FLAGS = Flag.EDGE | Flag.SATURATED | Flag.BLENDED | Flag.DUPLICATE
+"""Flags of a candidate that hold for whoever measures it; the others say how the candidate's own flux went."""
+
 
 class NeuralDetector:
-    """Candidates from a baseline, fluxes from a network; shapes are the candidates'.
+    """Candidates from a baseline, fluxes from a network; positions and shapes are the candidates'.
 
     Parameters
     ----------
@@ -52,19 +55,24 @@ class NeuralDetector:
         DataError
             If the tile's pixel scale or PSF does not fit the model's survey, unless the configuration says to go on.
         """
+        # Not at the top: stages without networks import this package and must not load torch.
+        from skymill.inference.measure import measure
+
         check_survey(tile.meta, self.model.card.survey, self.config, f"tile {tile.meta.tile_id}")
-        columns = self.candidates.find(tile)
-        measured = measure(tile, columns["x"], columns["y"], self.model, device=self.device)
-        radius_px = self.config.blended_radius_fwhm * tile.meta.psf_fwhm_px
-        flags = columns["flags"] | measured["flags"] | _crowded(columns["x"], columns["y"], radius_px)
-        columns |= {"flux": measured["flux"], "flux_err": measured["flux_err"], "flags": flags}
-        return catalogue(columns, tile, meta)
+        found = self.candidates.find(tile)
+        if not len(found["x"]):
+            return catalogue(found, tile, meta)
+        measured = measure(tile, found["x"], found["y"], self.model, device=self.device)
+        flags = (found["flags"] & int(KEPT_FLAGS)) | measured["flags"]
+        flags[crowded(found, self.config.blended_radius_fwhm * tile.meta.psf_fwhm_px)] |= int(Flag.BLENDED)
+        fluxes = {"flux": measured["flux"], "flux_err": measured["flux_err"]}
+        return catalogue({**found, **fluxes, "flags": flags}, tile, meta)
 
 
-def _crowded(x: NDArray, y: NDArray, radius_px: float) -> NDArray[np.int64]:
-    """Return BLENDED for positions with another one within `radius_px`."""
-    flags = np.zeros(len(x), dtype=np.int64)
-    if len(x):
-        pairs = cKDTree(np.column_stack([x, y])).query_pairs(radius_px, output_type="ndarray")
-        flags[np.unique(pairs)] = int(Flag.BLENDED)
-    return flags
+def crowded(sources: Columns, radius_px: float) -> NDArray[np.int64]:
+    """Return the rows of primary sources that have another primary one within `radius_px`."""
+    from scipy.spatial import cKDTree
+
+    primary = np.flatnonzero(sources["is_primary"])
+    positions = np.column_stack([sources["x"], sources["y"]])[primary]
+    return np.unique(primary[cKDTree(positions).query_pairs(radius_px, output_type="ndarray")])

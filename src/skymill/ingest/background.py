@@ -19,10 +19,11 @@ from skymill.config.ingest import IngestConfig
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BAND_CELLS = 16
+BAND_CELLS = 8
 """Rows of mesh cells that are measured at once: bounds the memory on large images."""
-OVERLAP_CELLS = 8
-"""Cells beyond a band that are measured with it. The spline's memory fades by 0.27 a cell: 3e-5 is left after 8."""
+OVERLAP_CELLS = 5
+"""Cells beyond a band that are measured with it: one for the median filter, and the spline's memory fades by 0.27 a
+cell, so that 0.5 % of a cell's own error is left."""
 GROW_PX = 2
 """Sources are left out with a rim of this many pixels, where their wings still rise above the noise."""
 MIN_SOURCE_PX = 5

@@ -17,7 +17,7 @@ from skymill.errors import DataError
 from skymill.ingest.background import measure_background
 from skymill.ingest.fits_image import FitsImage, read_image, verify_sha256
 from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
-from skymill.ingest.noise import rms_from, usable_rms
+from skymill.ingest.noise import rms_from, typical, usable_rms
 from skymill.ingest.stars import measure_psf
 from skymill.ingest.survey_check import check_survey
 from skymill.provenance.record import recording
@@ -132,8 +132,8 @@ def make_tile(
         "psf_source": "stars" if psf.stars else "survey: too few stars",
         "psf_scatter_px": psf.scatter_px if psf.stars else None,
         "background_level": level,
-        "rms_median": float(np.median(rms)),
-        **{f"pixels_{bit.name.lower()}": int(np.count_nonzero(mask & bit)) for bit in MaskBit},
+        "rms_median": typical(rms),
+        **{f"pixels_{bit.name.lower()}": int(np.count_nonzero(mask & int(bit))) for bit in MaskBit},
     }
     return Tile(image.data, rms, mask, wcs, meta), facts
 
@@ -200,10 +200,10 @@ def _subtract_background(
         measured = measure_background(image.data, mask > 0, config)
         if row.background == "measure":
             image.data[...] -= measured.level
-            level = float(np.median(measured.level))
+            level = typical(measured.level)
         if noise is None:
             noise = usable_rms(measured.rms, config.max_bad_rms_fraction, image.where)
     rms, bad = noise
     mask[bad] |= np.uint8(MaskBit.BAD)
-    image.data[bad | ((mask & MaskBit.NO_DATA) > 0)] = 0.0
+    image.data[bad | ((mask & int(MaskBit.NO_DATA)) > 0)] = 0.0
     return rms, level

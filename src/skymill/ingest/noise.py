@@ -13,6 +13,8 @@ from skymill.registry import Registry
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MEDIAN_PIXELS = 2_000_000
+
 NOISE_KINDS: Registry[Callable[[NDArray[np.float32]], NDArray[np.float32]]] = Registry("kind of noise map")
 
 
@@ -75,4 +77,17 @@ def usable_rms(
             found=f"{bad.mean():.1%} zero, negative or not finite",
             remedy="Check the image, rms_hdu and rms_kind in the tile table, or raise ingest.max_bad_rms_fraction.",
         )
-    return np.where(bad, np.median(rms[~bad]), rms).astype(np.float32, copy=False), bad
+    if bad.any():
+        rms = np.where(bad, typical(rms, ~bad), rms)
+    return rms.astype(np.float32, copy=False), bad
+
+
+def typical(image: NDArray[np.float32], good: NDArray[np.bool_] | None = None) -> float:
+    """Return the median of an image, of a grid of its pixels if it is large; with `good`, of those pixels only."""
+    step = max(1, int(np.sqrt(image.size / MEDIAN_PIXELS)))
+    values = image[::step, ::step]
+    if good is not None:
+        chosen = good[::step, ::step]
+        # A grid may miss the few good pixels that there are.
+        values = values[chosen] if chosen.any() else image[good]
+    return float(np.median(values))

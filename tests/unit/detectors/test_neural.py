@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+from skymill.catalog.catalogue import Catalogue
+from skymill.catalog.flags import Flag
+from skymill.catalog.match import match_positions
+from skymill.config.detect import CandidateConfig
+from skymill.detectors import infer as infer_module
+from skymill.detectors.infer import infer_tile
+from skymill.detectors.neural import NeuralDetector, crowded
+from skymill.errors import DataError
+from skymill.training.card import Model
+
+INPUT_PX = 24
+
+
+class ApertureTask:
+    """Stands in for a trained network: the light of the whole stamp, give or take a tenth."""
+
+    def inputs(self, image: Tensor) -> Tensor:
+        return image
+
+    def columns(self, outputs: Tensor, image: Tensor) -> dict[str, Tensor]:
+        flux = outputs.sum(dim=(1, 2, 3))
+        return {"flux": flux, "flux_err": 0.1 * flux.abs(), "flags": (flux * 0).int()}
+
+
+@pytest.fixture
+def model(survey) -> Model:
+    return Model(nn.Identity(), ApertureTask(), SimpleNamespace(survey=survey, input_px=INPUT_PX))
+
+
+def test_candidates_are_measured_by_the_network(field, model):
+    detector = NeuralDetector(CandidateConfig(), model)
+    found = detector.detect(field.tile, {"name": "n"})
+    match = match_positions(field.x, field.y, found["x"], found["y"], 0.5)
+
+    assert len(match) == 25
+    # All light of a Gaussian of at most 3.5 px is within a stamp of 24 px; the noise in it is 24.
+    ratio = found["flux"][match.index2] / 363.08 / field.flux
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.01)
+    np.testing.assert_allclose(found["flux_err"], 0.1 * np.abs(found["flux"]), rtol=1e-6)
+    # The shapes are the candidates'.
+    assert np.median(found["a"][match.index2] / field.a) == pytest.approx(1.0, abs=0.1)
+    assert np.isfinite(found["ra"]).all()
+    assert set(detector.tools()) == {"sep", "torch"}
+
+
+def test_edges_and_neighbours_are_flagged(make_tile, draw, model):
+    x, y = [8.0, 60.0, 68.0, 60.0], [60.0, 30.0, 30.0, 90.0]
+    image = draw((120, 120), x, y, [2e4] * 4, [2.0] * 4, [2.0] * 4, [0.0] * 4)
+    found = NeuralDetector(CandidateConfig(), model).detect(make_tile(image), {})
+    flags = [
+        found["flags"][np.hypot(found["x"] - a, found["y"] - b) < 1.0] for a, b in zip(x, y, strict=True)
+    ]
+
+    assert [len(part) for part in flags] == [1, 1, 1, 1]
+    assert flags[0][0] & Flag.EDGE
+    assert all(part[0] & Flag.BLENDED for part in flags[1:3])
+    assert flags[3][0] == 0
+
+
+def test_flags_on_the_candidates_own_flux_are_dropped(field, model, monkeypatch):
+    detector = NeuralDetector(CandidateConfig(), model)
+    columns = detector.candidates.find(field.tile)
+    columns["flags"] = np.full(len(columns["x"]), int(Flag.TRUNCATED | Flag.FAILED | Flag.SATURATED))
+    monkeypatch.setattr(detector.candidates, "find", lambda tile: columns)
+    flags = detector.detect(field.tile, {})["flags"]
+
+    assert not (flags & (Flag.TRUNCATED | Flag.FAILED)).any()
+    assert (flags & Flag.SATURATED).all()
+
+
+def test_duplicates_do_not_crowd_their_source():
+    x = np.array([10.0, 10.2, 15.0, 50.0])
+    sources = {"x": x, "y": np.zeros(4), "is_primary": np.array([True, False, True, True])}
+
+    assert crowded(sources, 6.0).tolist() == [0, 2]
+    assert crowded(sources, 3.0).tolist() == []
+    assert crowded({name: values[:0] for name, values in sources.items()}, 3.0).tolist() == []
+
+
+def test_a_tile_of_another_survey_is_refused_with_both_numbers(field, model, survey, caplog):
+    other = survey.model_copy(update={"pixel_scale_arcsec": 0.2})
+    detector = NeuralDetector(
+        CandidateConfig(), model._replace(card=SimpleNamespace(survey=other, input_px=INPUT_PX))
+    )
+    with pytest.raises(DataError, match=r'tile t1: expected a pixel scale of 0\.2" .* found 0\.4"'):
+        detector.detect(field.tile, {})
+
+    going_on = NeuralDetector(CandidateConfig(on_mismatch="go_on"), detector.model)
+    assert len(going_on.detect(field.tile, {})) >= 25
+    assert "Going on" in caplog.text
+
+
+@pytest.fixture
+def recipe() -> dict:
+    params = {"seed": 1, "candidates": CandidateConfig().recipe_params()}
+    return {
+        "stage": "infer",
+        "name": "t1.cnn",
+        "revision": 1,
+        "version": "0123456789",
+        "params": params,
+        "parents": {"model": "0" * 10},
+    }
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_the_stage_writes_catalogue_and_record(
+    empty, field, empty_tile, model, recipe, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(infer_module, "load_model", lambda folder: model)
+    folder, output = tmp_path / "model", tmp_path / "out" / "catalogue.parquet"
+    folder.mkdir()
+    for name in ("weights.safetensors", "model.yaml"):
+        (folder / name).write_text(name)
+    (empty_tile if empty else field.tile).write(tmp_path / "tile.fits")
+    infer_tile(recipe, tmp_path / "tile.fits", folder, output)
+    found, record = (
+        Catalogue.read(output, "measurement"),
+        json.loads((output.parent / "provenance.json").read_text()),
+    )
+
+    assert len(found) == record["rows"]
+    assert (len(found) == 0) == empty
+    assert found.meta["parent.model"] == "0" * 10
+    assert set(record["inputs"]) == {"tile", "weights", "card"}
+    assert "torch" in record["extra"]["tools"]
+    assert record["extra"]["device"]
+
+
+def test_no_weights_is_one_error(field, recipe, tmp_path):
+    field.tile.write(tmp_path / "tile.fits")
+
+    with pytest.raises(DataError, match=r"model\.yaml"):
+        infer_tile(
+            recipe, tmp_path / "tile.fits", tmp_path / "nowhere", tmp_path / "out" / "catalogue.parquet"
+        )
