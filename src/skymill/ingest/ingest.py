@@ -130,6 +130,8 @@ def make_tile(
         "has_wcs": wcs is not None,
         "pixel_scale_source": "survey, not checked: the image has no WCS" if wcs is None else "WCS",
         "psf_source": "stars" if psf.stars else "survey: too few stars",
+        "psf_stars": psf.stars,
+        "psf_fwhm_px": meta.psf_fwhm_px,
         "psf_scatter_px": psf.scatter_px if psf.stars else None,
         "background_level": level,
         "rms_median": typical(rms),
