@@ -118,4 +118,5 @@ def contamination(light: NDArray, mask_threshold: float) -> NDArray[np.float64]:
     own = light > np.minimum(mask_threshold, 0.5 * peaks)  # (m, y, x)
     total = (own * np.clip(light.sum(axis=0), 0, None)).sum(axis=(1, 2))
     mine = (own * light).sum(axis=(1, 2))
-    return np.clip(1 - mine / np.where(total > 0, total, 1), 0, 1)
+    foreign = np.divide(total - mine, total, out=np.zeros_like(total), where=total > 0)
+    return np.clip(foreign, 0, 1)
