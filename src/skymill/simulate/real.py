@@ -34,7 +34,7 @@ SMALLEST_RE = 0.1
 
 
 @dataclass(frozen=True)
-class Image:
+class Measured:
     """What is measured on one image of the catalogue.
 
     Parameters
@@ -187,7 +187,7 @@ def _real_galaxy(path: str, row: int, parameters: galsim.GSParams) -> galsim.Rea
 
 
 @lru_cache(maxsize=100_000)
-def _measured(path: str, row: int, parameters: galsim.GSParams) -> Image:
+def _measured(path: str, row: int, parameters: galsim.GSParams) -> Measured:
     """Measure one image and its PSF, which is centred on its own middle."""
     galaxy = _real_galaxy(path, row, parameters)
     image, psf = galaxy.gal_image, galaxy.psf_image
@@ -197,7 +197,7 @@ def _measured(path: str, row: int, parameters: galsim.GSParams) -> Image:
     x, y = centroid(image.array, sigma=rough)
     seen = half_light_radius_px(image.array, x, y) * image.scale
     re = float(np.sqrt(max(seen**2 - psf_re**2, (SMALLEST_RE * psf_re) ** 2)))
-    return Image((x - x0) * image.scale, (y - y0) * image.scale, re, psf_re)
+    return Measured((x - x0) * image.scale, (y - y0) * image.scale, re, psf_re)
 
 
 def _middle(image: NDArray) -> tuple[float, float]:
