@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -60,43 +61,83 @@ def call(browser: str, tmp_path: Path, *arguments: str) -> subprocess.CompletedP
     )
 
 
+class Server(HTTPServer):
+    """Serves the page to whoever asks for anything, and remembers what was asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.requested = content, []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self):
+        self.server.requested.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        self.wfile.write(self.server.content)
+
+    def log_message(self, *_):
+        """Keep quiet."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The page's document after its scripts have run, the browser's log and the requests that it made."""
+
+    document: str
+    log: str
+    requested: list[str]
+
+
 @pytest.fixture(scope="module")
-def opened(browser: str, page: Path, tmp_path_factory) -> subprocess.CompletedProcess[str]:
-    """The page's document after its scripts have run, and the browser's log."""
-    return call(browser, tmp_path_factory.mktemp("dom"), "--dump-dom", page.as_uri())
+def opened(browser: str, page: Path, tmp_path_factory) -> Opened:
+    with Server(page.read_bytes()) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # Every other name leads nowhere: a request for one would show in the log.
+        resolver = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        url = f"http://127.0.0.1:{server.server_port}/report.html"
+        try:
+            found = call(browser, tmp_path_factory.mktemp("dom"), resolver, "--dump-dom", url)
+        finally:
+            server.shutdown()
+        return Opened(found.stdout, found.stderr, server.requested)
 
 
-def test_plotly_draws_every_figure(opened):
-    document = opened.stdout
+def test_plotly_draws_every_figure(opened: Opened):
+    document = opened.document
     drawn, total = map(int, re.search(r'<html[^>]*data-drawn="(\d+)/(\d+)"', document).groups())
     assert total >= 18
     assert drawn == total
     assert document.count('class="main-svg"') >= drawn
 
 
-def test_traces_and_axes_are_there(opened):
-    document = opened.stdout
+def test_traces_and_axes_are_there(opened: Opened):
+    document = opened.document
 
     assert document.count('class="point"') > 300
     assert "flux MAPE (%)" in document
     assert document.count("<image") > 50
 
 
-def test_no_script_fails(opened):
-    assert "data-errors" not in opened.stdout[: opened.stdout.index("<head")]
-    messages = [match["text"] for match in CONSOLE.finditer(opened.stderr)]
+def test_no_script_fails(opened: Opened):
+    assert "data-errors" not in opened.document[: opened.document.index("<head")]
+    messages = [match["text"] for match in CONSOLE.finditer(opened.log)]
     assert not messages, messages
 
 
-def test_hostile_text_is_text(opened):
-    title = re.search(r"<title>(.*?)</title>", opened.stdout)[1]
+def test_hostile_text_is_text(opened: Opened):
+    title = re.search(r"<title>(.*?)</title>", opened.document)[1]
 
     assert "taken" not in title
-    assert "&lt;img src=x onerror=alert(1)&gt;" in opened.stdout
-    assert "<img src=x" not in opened.stdout
+    assert "&lt;img src=x onerror=alert(1)&gt;" in opened.document
+    assert "<img src=x" not in opened.document
 
 
-def test_a_screenshot_is_not_blank(browser: str, page: Path, tmp_path: Path):
+def test_a_screenshot_of_the_file_is_not_blank(browser: str, page: Path, tmp_path: Path):
     from PIL import Image
 
     call(browser, tmp_path, f"--screenshot={tmp_path / 'page.png'}", page.as_uri())
@@ -110,34 +151,6 @@ def test_a_screenshot_is_not_blank(browser: str, page: Path, tmp_path: Path):
     assert 0.5 < white < 0.98
 
 
-def test_nothing_is_requested(browser: str, page: Path, tmp_path: Path):
-    """Served by a server that counts: one request, for the page itself."""
-    requested: list[str] = []
-    content = page.read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            requested.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            """Keep quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        # Every other name leads nowhere: a request for one would show in the log.
-        resolver = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-        log = call(
-            browser, tmp_path, resolver, "--dump-dom", f"http://127.0.0.1:{server.server_port}/report.html"
-        )
-    finally:
-        server.shutdown()
-        server.server_close()
-
-    assert requested == ["/report.html"]
-    assert "ERR_NAME_NOT_RESOLVED" not in log.stderr
+def test_nothing_but_the_page_is_requested(opened: Opened):
+    assert opened.requested == ["/report.html"]
+    assert "ERR_NAME_NOT_RESOLVED" not in opened.log

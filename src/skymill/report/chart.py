@@ -111,7 +111,10 @@ class Chart:
             trace["name"] for trace in self.traces if trace.get("name") and trace.get("showlegend", True)
         )
         widths = [ENTRY_PX + LETTER_PX * len(html.unescape(name)) for name in named]
-        return ceil(sum(widths) / PAGE_PX)
+        if sum(widths) <= PAGE_PX:
+            return min(1, len(widths))
+        # From two rows on, plotly gives every entry the width of the widest.
+        return ceil(len(widths) / max(1, PAGE_PX // max(widths)))
 
 
 def _number(place: int) -> str:

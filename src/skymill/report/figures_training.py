@@ -19,6 +19,7 @@ from skymill.report.look import ACCENT, GREY, log_axis
 from skymill.report.panel import Panel
 
 HEIGHT = 230
+MAX_EPOCH_TICKS = 6
 NOT_DRAWN = ("seconds", "step")
 LOGARITHMIC = ("loss", "learning rate")
 PERCENT = ("flux_mape", "flux_bias")
@@ -89,7 +90,7 @@ def training_panel(entry: Entry) -> Panel:
         every = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
         scale = log_axis(every.tolist()) if label in LOGARITHMIC and every.min() > 0 else {}
         chart.set_y(place, title=label, **scale)
-        chart.set_x(place, title="epoch")
+        chart.set_x(place, title="epoch", **({"dtick": 1} if len(epoch) <= MAX_EPOCH_TICKS else {}))
     return Panel.plot(f"training-{entry.name}-{entry.version}", title, chart.spec(HEIGHT), CAPTION)
 
 

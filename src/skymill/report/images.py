@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 SOFTENING_RMS = 3.0
 FAINT_RMS = -1.0
-BRIGHT_RMS = (25.0, 400.0)
+BRIGHT_RMS = (25.0, 3000.0)
+BRIGHT_PERCENT = 99.95
 BAND_ROWS = 2048
 MASK_COLOURS = np.array([[245, 246, 248], [0, 114, 178], [230, 159, 0], [160, 60, 140]], dtype=np.uint8)
 """Background, central galaxy, neighbour, both."""
@@ -81,8 +82,8 @@ def stretched(image: NDArray, rms: float | NDArray, faint: float = FAINT_RMS) ->
     rms : float or ndarray
         Noise in the same unit; the stretch is ``asinh(image / (3 rms))``.
     faint : float
-        Level of white in units of the noise; that of black is the image's brightest 0.3 %, but from
-        25 to 400.
+        Level of white in units of the noise; that of black is the image's brightest 0.05 %,
+        but from 25 to 3000.
 
     Returns
     -------
@@ -90,7 +91,7 @@ def stretched(image: NDArray, rms: float | NDArray, faint: float = FAINT_RMS) ->
         Rows in the order of the array.
     """
     ratio = np.nan_to_num(np.asarray(image, dtype=np.float32) / rms, posinf=0.0, neginf=0.0)
-    bright = np.clip(np.quantile(ratio, 0.997), *BRIGHT_RMS) if ratio.size else BRIGHT_RMS[0]
+    bright = np.clip(np.percentile(ratio, BRIGHT_PERCENT), *BRIGHT_RMS) if ratio.size else BRIGHT_RMS[0]
     low, high = np.arcsinh(faint / SOFTENING_RMS), np.arcsinh(bright / SOFTENING_RMS)
     level = (np.arcsinh(ratio / SOFTENING_RMS) - low) / (high - low)
     return np.rint(255 * (1 - np.clip(level, 0, 1))).astype(np.uint8)

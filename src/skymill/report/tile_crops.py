@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,47 @@ N_CROPS = 3
 RADIUS, RADIUS_STEP = 0.045, 0.014
 """Radius of the first detector's rings and what each further one adds, in sides of the crop."""
 Cell = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Square cells that cover a tile.
+
+    Parameters
+    ----------
+    side_px : int
+        Side of a cell.
+    shape : (int, int)
+        Rows and columns.
+    """
+
+    side_px: int
+    shape: tuple[int, int]
+
+    @classmethod
+    def over(cls, tile: Tile, side_px: int) -> Grid:
+        """Cover a tile."""
+        rows, columns = (ceil(size / side_px) for size in tile.shape)
+        return cls(side_px, (rows, columns))
+
+    def numbers(self, positions: Positions) -> NDArray[np.int64]:
+        """Return the number of the cell of each source, row by row; -1 off the grid."""
+        row, column = (
+            np.floor(values / self.side_px).astype(np.int64) for values in (positions.y, positions.x)
+        )
+        inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
+        return np.where(inside, row * self.shape[1] + column, -1)
+
+    def counts(self, positions: Positions) -> NDArray[np.int64]:
+        """Count the sources in each cell."""
+        numbers = self.numbers(positions)
+        return np.bincount(numbers[numbers >= 0], minlength=self.shape[0] * self.shape[1])
+
+    def middle(self, lists: Sequence[Positions], cell: int) -> Cell:
+        """Return the mean position, x and y in whole pixels, of the sources of one cell."""
+        members = [np.stack([p.x, p.y])[:, self.numbers(p) == cell] for p in lists]
+        x, y = np.rint(np.concatenate(members, axis=1).mean(axis=1))
+        return int(x), int(y)
 
 
 def crops(tile: Tile, lists: Sequence[Positions], palette: Palette, side_px: int) -> list[Picture]:
@@ -32,40 +75,30 @@ def crops(tile: Tile, lists: Sequence[Positions], palette: Palette, side_px: int
     side_px : int
         Side of a crop.
     """
-    shape = tuple(max(1, size // side_px) for size in tile.shape)
-    detectors = [positions for positions in lists if not positions.is_reference]
-    everything = sum(
-        (_counts(positions, shape, side_px) for positions in lists), np.zeros(shape, dtype=np.int64)
-    )
-    crowded = _highest(everything, N_CROPS)
-    spread = np.zeros(shape, dtype=np.int64)
-    if len(detectors) > 1:
-        spread = np.ptp([_counts(positions, shape, side_px) for positions in detectors], axis=0)
+    grid = Grid.over(tile, side_px)
+    counts = [grid.counts(positions) for positions in lists]
+    if not counts:
+        return []
+    of_detectors = [
+        found for found, positions in zip(counts, lists, strict=True) if not positions.is_reference
+    ]
+    crowded = _highest(np.sum(counts, axis=0), N_CROPS)
+    spread = np.ptp(of_detectors or counts, axis=0)
     differing = [cell for cell in _highest(spread, 2 * N_CROPS) if cell not in crowded][:N_CROPS]
     chosen = [("crowded", cell) for cell in crowded] + [("detectors differ", cell) for cell in differing]
-    return [_crop(tile, lists, palette, side_px, reason, cell) for reason, cell in chosen]
+    return [_crop(tile, lists, palette, side_px, reason, grid.middle(lists, cell)) for reason, cell in chosen]
 
 
-def _counts(positions: Positions, shape: Cell, side: int) -> NDArray[np.int64]:
-    """Count the sources in each cell of a grid."""
-    counts = np.zeros(shape, dtype=np.int64)
-    row, column = (np.nan_to_num(v, nan=-1.0).astype(np.int64) // side for v in (positions.y, positions.x))
-    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-    np.add.at(counts, (row[inside], column[inside]), 1)
-    return counts
-
-
-def _highest(values: NDArray, count: int) -> list[Cell]:
-    """Return the cells of the highest values above zero, the highest first."""
-    order = np.argsort(-values, axis=None, kind="stable")[:count]
-    rows, columns = np.unravel_index(order, values.shape)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if values[r, c] > 0]
+def _highest(values: NDArray, count: int) -> list[int]:
+    """Return the numbers of the cells with the highest values above zero, the highest first."""
+    order = np.argsort(-values, kind="stable")[:count]
+    return [int(cell) for cell in order if values[cell] > 0]
 
 
 def _crop(
-    tile: Tile, lists: Sequence[Positions], palette: Palette, side: int, reason: str, cell: Cell
+    tile: Tile, lists: Sequence[Positions], palette: Palette, side: int, reason: str, middle: Cell
 ) -> Picture:
-    y, x = (place * side + side // 2 for place in cell)
+    x, y = middle
     where = (np.array([x]), np.array([y]), side)
     image = cutouts(tile.science, *where)[0]
     noise = cutouts(tile.rms, *where, fill=float(tile.rms[0, 0]))[0]

@@ -51,7 +51,13 @@ def spec_with(names, **layout):
 
 @pytest.mark.parametrize(
     ("names", "rows"),
-    [([], 0), (["unet"], 1), (["a_rather_long_name"] * 6, 2), (["&lt;&gt;&lt;&gt;&lt;&gt;"] * 8, 1)],
+    [
+        ([], 0),
+        (["unet"], 1),
+        (["a_rather_long_name"] * 6, 2),
+        (["short"] * 9 + ["a_name_of_thirty_letters_or_so"], 4),
+        (["&lt;&gt;&lt;&gt;&lt;&gt;"] * 8, 1),
+    ],
 )
 def test_a_longer_legend_gets_more_room(names, rows):
     found = spec_with(names)

@@ -16,7 +16,7 @@ from skymill.report.examples import blend_examples, isolated_examples, spread
 from skymill.report.gallery import extremes, gallery
 from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
-from skymill.report.tile_crops import crops
+from skymill.report.tile_crops import Grid, crops
 from skymill.report.tile_overview import Overview, Positions, masked_percent
 
 OPTIONS = ReportConfig(n_examples=5, n_gallery=3, cutout_px=48, max_points=200, tile_image_px=200)
@@ -143,7 +143,7 @@ def test_crops_go_where_sources_are_and_where_detectors_differ(tile):
     both = [one_list("sep", [100, 110, 300], [60, 70, 200]), one_list("photutils", [100, 110], [60, 70])]
     pictures = crops(tile, both, Palette(["sep", "photutils"]), 48)
 
-    assert [picture.title for picture in pictures] == ["crowded: x 120, y 72", "crowded: x 312, y 216"]
+    assert [picture.title for picture in pictures] == ["crowded: x 105, y 65", "crowded: x 300, y 200"]
     assert len(pictures[0].marks) == 4
     assert len(pictures[1].marks) == 1
 
@@ -154,13 +154,29 @@ def test_crops_of_nothing(tile):
 
 
 def test_crops_ignore_positions_off_the_tile(tile):
-    assert crops(tile, [one_list("sep", [-50, np.nan, 9999], [10, 10, 10])], Palette(["sep"]), 48) == []
+    assert crops(tile, [one_list("sep", [-50, 9999, 10], [10, 10, 9999])], Palette(["sep"]), 48) == []
 
 
 def test_crop_of_a_tile_that_is_smaller_than_it(tile):
     (picture,) = crops(tile.window(0, 20, 0, 20), [one_list("sep", [5], [5])], Palette(["sep"]), 48)
 
     assert (picture.width, picture.height) == (48, 48)
+
+
+def test_grid_numbers_cells_row_by_row(tile):
+    grid = Grid.over(tile, 100)
+
+    assert grid.shape == (3, 5)
+    assert grid.numbers(
+        one_list("sep", [0, 99.9, 100, 419, 420.6, 500], [0, 0, 100, 299, 0, 0])
+    ).tolist() == [0, 0, 6, 14, 4, -1]
+
+
+def test_sources_without_a_position_are_left_out(inventory):
+    table = Catalogue.read(inventory.find("baseline", "field.sep").main).table.copy()
+    table["x"][:3] = np.nan
+
+    assert len(Positions.of_detector("sep", Catalogue(table, "measurement"))) == len(table) - 3
 
 
 def test_masked_percent(tile):
