@@ -72,6 +72,10 @@ class WindowedConfig(ThresholdConfig):
         return self
 
 
+SOURCE_EXTRACTOR_PROGRAMS = ("source-extractor", "sex", "sextractor")
+"""Names under which SExtractor is installed: Debian's first."""
+
+
 class SourceExtractorConfig(ThresholdConfig):
     """SExtractor itself (Bertin & Arnouts 1996, A&AS 117, 393), called as a program."""
 

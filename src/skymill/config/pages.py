@@ -39,7 +39,11 @@ def _section(name: str, piece: Mapping[str, Any]) -> str:
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     required = piece.get("required", [])
     for key, field in piece["properties"].items():
-        default = "required" if key in required else f"`{json.dumps(_plain(field.get('default')), ensure_ascii=False)}`"
+        default = (
+            "required"
+            if key in required
+            else f"`{json.dumps(_plain(field.get('default')), ensure_ascii=False)}`"
+        )
         cells = (f"`{key}`", _type(field), default, field.get("description", "") + _bounds(field))
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join([*lines, ""])

@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 
 from skymill.catalog.flags import Flag
-from skymill.config.detect import Pass, SourceExtractorConfig
+from skymill.config.detect import SOURCE_EXTRACTOR_PROGRAMS, Pass, SourceExtractorConfig
 from skymill.data.tile import Tile
 from skymill.detectors import source_extractor_files as files
 from skymill.detectors.detector import EXTRACTORS, Columns, as_columns, no_sources, unusable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = ("source-extractor", "sextractor", "sex")
-"""Names of the program: Debian's first, then those of other packagings."""
 REMEDY = "Install it (Debian, Ubuntu: apt install source-extractor) or leave the detector out of the configuration."
 VERSION = re.compile(r"version (\d+(?:\.\d+)+)", re.IGNORECASE)
 
@@ -44,7 +42,7 @@ TRUNCATING = (16, 32, 64, 128)
 
 def find_program() -> str | None:
     """Return the path of SExtractor, or None if it is not installed."""
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    return next((path for name in SOURCE_EXTRACTOR_PROGRAMS if (path := shutil.which(name))), None)
 
 
 @cache
@@ -90,7 +88,7 @@ class SourceExtractor:
         if program is None:
             raise ExternalToolError(
                 "source-extractor",
-                expected=f"a program called {', '.join(PROGRAMS)}",
+                expected=f"a program called {', '.join(SOURCE_EXTRACTOR_PROGRAMS)}",
                 found="none",
                 remedy=REMEDY,
             )

@@ -86,8 +86,8 @@ def _stamps(tile: Tile, x: NDArray, y: NDArray, size: int) -> tuple[NDArray[np.f
     """Cut stamps (b, y, x) in units of the local rms; returns them and the rms (b,)."""
     science = cutouts(tile.science, x, y, size)
     bad = cutouts(tile.mask, x, y, size) & int(MaskBit.BAD | MaskBit.NO_DATA)
-    noise = cutouts(tile.rms, x, y, size, fill=np.nan).reshape(len(x), -1)
-    rms = np.nanmedian(noise, axis=1).astype(np.float64) if len(x) else np.empty(0)
+    noise = cutouts(tile.rms, x, y, size, fill=np.nan)
+    rms = np.nanmedian(noise, axis=(1, 2)).astype(np.float64) if len(x) else np.empty(0)
     science[bad > 0] = 0.0
     return (science / rms[:, None, None]).astype(np.float32), rms
 
