@@ -14,7 +14,7 @@ from skymill.report.examples import truth_marks
 from skymill.report.figures_scatter import measured_rows
 from skymill.report.images import Mark, Picture, picture
 from skymill.report.inventory import Entry
-from skymill.report.look import TRUTH, Palette
+from skymill.report.look import TRUTH, Palette, Style
 
 DATASET = "test_blends"
 
@@ -23,8 +23,7 @@ DATASET = "test_blends"
 class Ratio:
     """Measured over true flux of one detector; a dash where it did not find the galaxy."""
 
-    detector: str
-    colour: str
+    style: Style
     text: str
     is_subject: bool
 
@@ -52,8 +51,7 @@ class Case:
 class Wall:
     """The best and the worst cases of one detector."""
 
-    detector: str
-    colour: str
+    style: Style
     worst: Sequence[Case]
     best: Sequence[Case]
 
@@ -82,7 +80,7 @@ def gallery(
     with StampSet.open(blends.main) as stamps:
         maker = _CaseMaker(rows, truth, stamps, palette, background_rms)
         return [
-            Wall(style.detector, style.colour, maker.cases(worst), maker.cases(best))
+            Wall(style, maker.cases(worst), maker.cases(best))
             for style, (worst, best) in chosen.items()
             if len(worst)
         ]
@@ -161,7 +159,7 @@ class _CaseMaker:
         by_detector = dict(zip(detectors, map(_ratio_text, ratios), strict=True))
         subject = self.columns["detector"][number]
         return [
-            Ratio(style.detector, style.colour, by_detector[style.detector], style.detector == subject)
+            Ratio(style, by_detector[style.detector], style.detector == subject)
             for style in self.palette
             if style.detector in by_detector
         ]

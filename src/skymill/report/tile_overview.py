@@ -134,7 +134,7 @@ def _points(positions: Positions, palette: Palette, share: int, is_shown: bool) 
     style = palette[positions.name]
     label = REFERENCE if positions.is_reference else style.label
     colour = TRUTH if positions.is_reference else style.colour
-    symbol, size = ("cross-thin", 7.0) if positions.is_reference else ("circle-open", 9 + 2.5 * style.rank)
+    symbol, size = ("cross-thin", 11.0) if positions.is_reference else ("circle-open", 10 + 2.5 * style.rank)
     return {
         "type": "scatter",
         "mode": "markers",

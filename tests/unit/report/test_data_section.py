@@ -214,10 +214,10 @@ def test_few_cases_are_shared_between_best_and_worst(matched, n, n_worst, n_best
 def test_gallery_has_a_wall_for_each_detector(matched, inventory, palette):
     walls = gallery(matched, inventory.find("blend", "test"), palette, 0.6, 3)
 
-    assert [wall.detector for wall in walls] == [style.detector for style in palette]
+    assert [wall.style.detector for wall in walls] == [style.detector for style in palette]
     case = walls[2].worst[0]
-    assert [ratio.detector for ratio in case.ratios] == [style.detector for style in palette]
-    assert [ratio.detector for ratio in case.ratios if ratio.is_subject] == ["source_extractor"]
+    assert [ratio.style.detector for ratio in case.ratios] == [style.detector for style in palette]
+    assert [ratio.style.detector for ratio in case.ratios if ratio.is_subject] == ["source_extractor"]
     assert case.picture.marks[0].shape == "target"
 
 
