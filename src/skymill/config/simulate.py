@@ -84,13 +84,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mag_slope": 0.15,
         "sizes": {
             "kind": "relation",
-            "median_re_arcsec": 0.75,
+            "median_re_arcsec": 1.0,
             "reference_mag": 20.0,
-            "slope_dex_per_mag": -0.12,
-            "scatter_dex": 0.22,
-            "re_arcsec": (0.1, 12.0),
+            "slope_dex_per_mag": -0.1,
+            "scatter_dex": 0.3,
+            "re_arcsec": (0.1, 15.0),
         },
-        "point_source_fraction": 0.5,
+        "point_source_fraction": 0.4,
     },
 }
 """What a preset changes against the defaults.
@@ -100,10 +100,10 @@ catalogue of Boucaud et al. 2020 (MNRAS 491, 2481): 18 to 23 mag in F160W, count
 median radius 0.52" at 19.5, 0.39" at 20.5 and 0.35" fainter. Shapes are broad by choice.
 ``deeplegato``: the simulated ranges of Tuccillo et al. 2018 (MNRAS 475, 894), flat in all of them; 64 px stamps are
 theirs. The index of the bulge is not among those ranges: de Vaucouleurs' 4 stands here.
-``sdss``: r from 14 to 22.5. Sizes follow the model radii of the 369 galaxies of frame 94-1-12 (median 1.3" at 18.5,
-0.84" at 19.5, 0.62" at 20.5; fainter radii there are noise), half of the sources are points as on that frame, and
-counts rise more slowly than the sky's (0.15 instead of about 0.4 dex a magnitude), so that the bright end, where
-networks are worst, is not rare.
+``sdss``: r from 14 to 22.5, for seeing of about 1.4". All round numbers, broad by choice and fitted to no catalogue of a
+tile that the networks are compared on: 1" at r = 20, growing by a quarter a magnitude with a scatter of a factor of
+two, four sources in ten points. Counts rise more slowly than the sky's (0.15 instead of about 0.4 dex a magnitude),
+so that the bright end, where networks are worst, is not rare.
 """
 
 

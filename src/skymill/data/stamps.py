@@ -22,7 +22,8 @@ from skymill.provenance.atomic import atomic_path
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**17
+"""Size of the pieces that a file is compressed in: about one stamp, since blends read stamps here and there."""
 Attributes = Mapping[str, str | int | float]
 
 
@@ -232,11 +233,12 @@ class StampSet:
         if isinstance(index, slice):
             return dataset[index]
         rows = np.flatnonzero(index) if np.asarray(index).dtype == bool else np.asarray(index, dtype=np.int64)
-        # HDF5 wants rising indices without repeats.
+        stamps = np.empty((len(rows), *dataset.shape[1:]), dtype=dataset.dtype)
         unique, back = np.unique(rows, return_inverse=True)
-        if not len(unique):
-            return np.empty((0, *dataset.shape[1:]), dtype=dataset.dtype)
-        return dataset[unique][back]
+        # One by one: HDF5's own selection of scattered rows is four times slower on virtual datasets.
+        for place, row in enumerate(unique.tolist()):
+            stamps[back == place] = dataset[row]
+        return stamps
 
     def _layer(self, name: str) -> h5py.Dataset:
         if name not in self.layers:

@@ -46,7 +46,7 @@ def test_candels_and_sdss_presets():
     assert parametric().preset == "candels"
     assert parametric().mag == (18, 23)
     sdss = parametric(preset="sdss")
-    assert (sdss.mag, sdss.point_source_fraction) == ((14, 22.5), 0.5)
+    assert (sdss.mag, sdss.point_source_fraction) == ((14, 22.5), 0.4)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
