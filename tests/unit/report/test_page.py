@@ -1,0 +1,134 @@
+"""Rendering: what may run on the page, and the small parts of its context."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from importlib import resources
+
+import pytest
+from jinja2 import UndefinedError
+
+from skymill.catalog.catalogue import Catalogue
+from skymill.errors import DataError
+from skymill.report.inventory import Inventory
+from skymill.report.models_section import model_context, text
+from skymill.report.page import (
+    SECTIONS,
+    Material,
+    _blends_setting,
+    attempted,
+    environment,
+    page_context,
+    render,
+)
+from skymill.report.scores import Scores
+
+
+@pytest.fixture
+def material(run, inventory, scores, matched) -> Material:
+    links = {entry.name: entry.link_name for entry in inventory.catalogues()}
+    return Material(run.arguments["run"], inventory, scores, matched, [], links)
+
+
+def test_only_the_two_scripts_of_the_page_may_run(material: Material):
+    page = render(environment(), page_context(material))
+
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#39;", "'")
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert len(scripts) == 2
+    assert policy.endswith("script-src " + " ".join(f"'sha256-{digest}'" for digest in digests))
+    assert policy.startswith("default-src 'none';")
+
+
+def test_every_section_has_a_template():
+    folder = resources.files("skymill.report") / "templates"
+
+    assert all((folder / f"section_{name}.html.j2").is_file() for name in SECTIONS)
+
+
+def test_a_value_that_is_missing_is_an_error_of_the_code():
+    with pytest.raises(UndefinedError):
+        environment().from_string("{{ nothing }}").render()
+
+
+def test_values_are_escaped_whatever_the_template_is_called():
+    assert environment().from_string("{{ x }}").render(x="<&>") == "&lt;&amp;&gt;"
+
+
+def test_palette_knows_detectors_of_the_figures_that_left_no_catalogue(material: Material):
+    alone = replace(material, inventory=Inventory([]))
+
+    assert [style.detector for style in alone.palette] == list(material.scores.detectors("test_blends"))
+
+
+def test_notes_and_missing_artifacts_stand_together(material: Material):
+    missing = Inventory(material.inventory.entries, [{"what": "a", "reason": "b"}])
+    context = page_context(replace(material, inventory=missing, notes=[{"what": "c", "reason": "d"}]))
+
+    assert [note["what"] for note in context["notes"]] == ["c", "a"]
+
+
+def test_without_figures_of_split_blends_those_of_all_take_their_place(material: Material):
+    records = [record for record in material.scores.records if not record.subset.startswith("both_found")]
+    context = page_context(replace(material, scores=Scores(records)))
+
+    assert [panel.name for panel in context["blend_panels"]][:3] == [
+        f"blends-{by}-all" for by in ("magnitude", "separation", "class")
+    ]
+    assert context["blend_panels_all"] == []
+
+
+def test_gallery_says_why_it_is_empty(material: Material):
+    nothing_measured = replace(material, matched=Catalogue.empty("matched"))
+    no_blends = replace(material, inventory=Inventory(material.inventory.of_stage("ingest")))
+
+    assert page_context(nothing_measured)["gallery_reason"].startswith("No detector has measured")
+    assert page_context(no_blends)["gallery_reason"].startswith("This run has no test blends")
+
+
+def test_attempted_turns_unusable_files_into_words_and_nothing_else():
+    def fail(error):
+        raise error
+
+    assert attempted(lambda: 3) == 3
+    assert "x.h5" in attempted(lambda: fail(DataError("x.h5", expected="a", found="b")))
+    assert "gone" in attempted(lambda: fail(FileNotFoundError("gone")))
+    with pytest.raises(KeyError):
+        attempted(lambda: fail(KeyError("a mistake in the code")))
+
+
+def test_blends_are_described_from_the_configuration(run):
+    words = _blends_setting(run.config)
+
+    assert "240 blends" in words
+    assert "0.1 of 1, 0.9 of 2" in words
+    assert "gaussian noise" in words
+    assert _blends_setting({}) == ""
+
+
+CARD = {True: "yes", False: "no", 9999: "9999", 123456: "123,456", 0.123456789: "0.12346", None: "None"}
+
+
+@pytest.mark.parametrize(("value", "shown"), [*CARD.items(), ([1, "a"], "1, a")])
+def test_values_of_a_card(value, shown):
+    assert text(value) == shown
+
+
+def test_a_model_s_facts_stand_above_its_curves(inventory):
+    first, second = model_context(inventory)["models"]
+
+    assert (first["name"], second["name"]) == ("unet", "cnn")
+    assert ("Parameters", "123,456") in first["facts"]
+    assert ("network.kind", "unet") in first["card"]
+
+
+def test_a_model_without_its_card_says_so(inventory, tmp_path):
+    entry = replace(inventory.find("train", "unet"), folder=tmp_path)
+    (model,) = model_context(Inventory([entry]))["models"]
+
+    assert model["panel"].spec is None
+    assert "cannot be read" in model["card"][0][1]
