@@ -1,7 +1,7 @@
 # report: one page that works offline
 #
 # needs   everything of the run
-# makes   results/<run>/report.html, metrics.json, manifest.json, catalogues/
+# makes   results/<run>/report.html, metrics.json, manifest.json, catalogues/, figures/
 # steps   one job
 
 
@@ -15,6 +15,11 @@ rule report:
             str(plan.face / "report.html"),
             category="Run",
             caption="../captions/report.rst",
+        ),
+        summary=report(
+            str(plan.face / "figures" / "summary.png"),
+            category="Run",
+            caption="../captions/summary.rst",
         ),
         metrics=str(plan.face / "metrics.json"),
         manifest=str(plan.face / "manifest.json"),
