@@ -1,7 +1,7 @@
 """Options of a model: network, task and training.
 
-Nothing here imports torch: the workflow is parsed without it. A network or a task is added by a class here, in the union
-below it, and a file in ``skymill.models`` or ``skymill.tasks`` that registers the same `kind`.
+Nothing here imports torch: the workflow is parsed without it. A network or a task is added by a class here, in the
+union below it, and a file in ``skymill.models`` or ``skymill.tasks`` that registers the same `kind`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UnetConfig(ConfigModel):
 
     kind: Literal["unet"] = Field(description="Form of the network.")
     widths: Widths = Field(
-        (16, 32, 64, 96), description="Channels of each level; each level after the first halves the side."
+        (8, 32, 64, 96), description="Channels of each level; each level after the first halves the side."
     )
     depth: PositiveInt = Field(
         2, le=8, description="3×3 convolutions in each level of the encoder after the first."
@@ -69,18 +69,21 @@ class FluxTaskConfig(ConfigModel):
     )
     loss: Literal["laplace", "log_l1", "mape"] = Field("log_l1", description="Loss of the flux.")
     softening_rms: tuple[PositiveFloat, ...] = Field(
-        (1.0, 30.0),
+        (1.0, 10.0, 100.0),
         min_length=1,
         max_length=8,
         description="asinh softenings of the input channels, units of the background rms.",
     )
     softening_anchor: tuple[PositiveFloat, ...] = Field(
-        (0.01,),
+        (0.1,),
         max_length=8,
         description="asinh softenings of further channels, units of the anchor flux's mean surface brightness.",
     )
+    has_mirror_channels: bool = Field(
+        True, description="Whether to add the lower of each pixel and its mirror pixel about the centre."
+    )
     anchor_radius_fwhm: PositiveFloat = Field(
-        1.5,
+        3.0,
         le=10,
         description="Radius of the aperture whose light the flux is expressed in, units of the PSF's FWHM.",
     )
@@ -205,12 +208,12 @@ class TrainConfig(ConfigModel):
     weights; they are recorded in the model card.
     """
 
-    max_epochs: PositiveInt = Field(12, le=100_000, description="Most epochs.")
+    max_epochs: PositiveInt = Field(6, le=100_000, description="Most epochs.")
     max_time_minutes: PositiveFloat | None = Field(
         None, description="Most time, checked after each epoch; with it a training is not reproducible."
     )
-    batch_size: PositiveInt = Field(64, description="Blends in a batch.")
-    learning_rate: PositiveFloat = Field(2e-3, le=1, description="Largest learning rate.")
+    batch_size: PositiveInt = Field(32, description="Blends in a batch.")
+    learning_rate: PositiveFloat = Field(1e-3, le=1, description="Largest learning rate.")
     optimiser: Literal["adam", "adamw"] = Field("adamw", description="Optimiser.")
     weight_decay: float = Field(1e-2, ge=0, description="Weight decay.")
     warmup_epochs: float = Field(
@@ -256,7 +259,8 @@ class ModelConfig(ConfigModel):
     def _fits(self) -> ModelConfig:
         if self.input_px % self.network.stride:
             raise ValueError(
-                f"input_px: expected a multiple of {self.network.stride} for {len(self.network.widths)} widths, found {self.input_px}"
+                f"input_px: expected a multiple of {self.network.stride} for {len(self.network.widths)} widths, "
+                f"found {self.input_px}"
             )
         if self.task.needs_masks and not self.network.gives_masks:
             raise ValueError(

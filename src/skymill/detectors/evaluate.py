@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skymill.catalog.catalogue import Catalogue, essentials
-from skymill.data.mosaic import mosaic
+from skymill.data.mosaic import GAP_PX, mosaic
 from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
+from skymill.data.tile import Tile
 from skymill.detectors.measurement import photometry
+from skymill.errors import DataError
 from skymill.inference.measure import measure
 from skymill.models.device import choose_device, describe_device
 from skymill.provenance.record import recording
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BLENDS_AT_ONCE = 1000
+BLENDS_AT_ONCE = 500
 
 
 def evaluate_model(
@@ -53,7 +55,8 @@ def evaluate_model(
     Raises
     ------
     DataError, VersionError
-        If a file cannot be read or written, or the weights do not fit.
+        If a file cannot be read or written, the weights do not fit, or the model measures pairs and the set holds
+        larger groups.
     """
     folder = Path(model)
     parents = {"stamps": stamps, "truth": truth, "card": folder / CARD, "weights": folder / WEIGHTS}
@@ -61,6 +64,7 @@ def evaluate_model(
         survey = Survey.model_validate(recipe["params"]["survey"])
         galaxies = Catalogue.read(truth, "blends")
         trained = load_model(folder)
+        _check_groups(galaxies, trained, truth)
         measured = _measure_set(blends, galaxies, trained, survey)
         found = _catalogue(galaxies, measured, survey, essentials(recipe))
         found.write(output)
@@ -74,7 +78,8 @@ def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Su
     columns = {"flux": np.zeros(len(galaxies)), "flux_err": np.zeros(len(galaxies))}
     columns["flags"] = np.zeros(len(galaxies), dtype=np.int64)
     for rows in _chunks(galaxies["stamp_id"]):
-        part = measure(*_mosaic_at(blends, galaxies, rows, survey), model)
+        gap_px = max(GAP_PX, model.card.input_px // 2)
+        part = measure(*_mosaic_at(blends, galaxies, rows, survey, gap_px), model)
         if model.task.galaxies == 2:
             part = _with_companions(part, galaxies["stamp_id"][rows], galaxies["role"][rows] == "central")
         for name, values in columns.items():
@@ -82,10 +87,27 @@ def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Su
     return columns
 
 
-def _mosaic_at(blends: StampSet, galaxies: Catalogue, rows: NDArray, survey: Survey) -> tuple:
-    """Return the mosaic of the blends that `rows` lie in, and the rows' positions on it."""
+def _check_groups(galaxies: Catalogue, model: Model, truth: str | Path) -> None:
+    """Refuse to give two companions of one blend the same flux."""
+    largest = int(galaxies["n_galaxies"].max(initial=1))
+    if model.task.galaxies == 2 and largest > 2:
+        raise DataError(
+            truth,
+            expected="pairs, which is what a model of central_and_companion measures",
+            found=f"blends of up to {largest} galaxies",
+            remedy="Take outputs: central, or blend.group_sizes: {2: 1}.",
+        )
+
+
+def _mosaic_at(
+    blends: StampSet, galaxies: Catalogue, rows: NDArray, survey: Survey, gap_px: int
+) -> tuple[Tile, NDArray, NDArray]:
+    """Return the mosaic of the blends that `rows` lie in, and the rows' positions on it.
+
+    The gap is as wide as half a stamp: a stamp that reaches over its canvas sees blank sky and no other blend.
+    """
     numbers = np.unique(galaxies["stamp_id"][rows])
-    tile, layout = mosaic(blends.read("image", numbers), numbers, survey)
+    tile, layout = mosaic(blends.read("image", numbers), numbers, survey, gap_px)
     x, y = layout.to_mosaic(galaxies["stamp_id"][rows], galaxies["x"][rows], galaxies["y"][rows])
     return tile, x, y
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from skymill.catalog.flags import Flag
 from skymill.data.tile import MaskBit, Tile, cutouts
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH_SIZE = 256
+FILL_PX = 5
+"""Side of the square of pixels that a bad one is filled from."""
+LEAST_RADIUS_PX = 3.0
+"""Bad pixels at least this near to a source are always told."""
 
 
 def measure(
@@ -29,8 +34,9 @@ def measure(
 ) -> dict[str, NDArray]:
     """Measure the sources at given positions, one stamp each.
 
-    Each stamp is divided by the median of the tile's rms within it, which is the unit that networks know. Pixels that
-    are bad or hold no data count as blank sky (0); saturated ones are taken as they are.
+    Each stamp is divided by the median of the tile's rms within it (good pixels only), which is the unit that networks
+    know. Pixels that are bad or hold no data are filled from good ones around them, with blank sky (0) where there are
+    none, as is what lies outside the tile; saturated ones are taken as they are.
 
     Parameters
     ----------
@@ -49,7 +55,9 @@ def measure(
     -------
     dict of str to ndarray (n,)
         What the task gives, float64, fluxes in image units: ``flux``, ``flux_err`` and, for pairs,
-        ``companion_flux``, ``companion_flux_err``; and ``flags`` (int64), with EDGE where the stamp leaves the tile.
+        ``companion_flux``, ``companion_flux_err``; and ``flags`` (int64): what the task sets, EDGE where the stamp
+        leaves the tile, MASKED and SATURATED for such pixels near the middle, FAILED (and NaN) where nothing can be
+        measured.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     where = choose_device(device)
@@ -74,22 +82,60 @@ def measure(
 def _measure_batch(
     tile: Tile, x: NDArray, y: NDArray, model: Model, device: torch.device
 ) -> dict[str, NDArray]:
-    stamps, rms = _stamps(tile, x, y, model.card.input_px)
+    size = model.card.input_px
+    masks = cutouts(tile.mask, x, y, size)
+    stamps, rms = _stamps(tile, x, y, size, masks)
     image = torch.from_numpy(stamps)[:, None].to(device)  # (b, 1, y, x)
     outputs = model.network(model.task.inputs(image))
     columns = {name: values.cpu().numpy() for name, values in model.task.columns(outputs, image).items()}
-    flags = columns.pop("flags").astype(np.int64)
-    return {**{name: values.astype(np.float64) * rms for name, values in columns.items()}, "flags": flags}
+    flags = columns.pop("flags").astype(np.int64) | _mask_flags(masks, tile.meta.psf_fwhm_px)
+    columns = {name: values.astype(np.float64) * rms for name, values in columns.items()}
+    failed = ~np.all([np.isfinite(values) for values in columns.values()], axis=0)
+    columns = {name: np.where(failed, np.nan, values) for name, values in columns.items()}
+    return {**columns, "flags": flags | np.where(failed, int(Flag.FAILED), 0)}
 
 
-def _stamps(tile: Tile, x: NDArray, y: NDArray, size: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Cut stamps (b, y, x) in units of the local rms; returns them and the rms (b,)."""
+def _stamps(
+    tile: Tile, x: NDArray, y: NDArray, size: int, masks: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Cut stamps (b, y, x) in units of the local rms; returns them and the rms (b,), NaN where there is none."""
     science = cutouts(tile.science, x, y, size)
-    bad = cutouts(tile.mask, x, y, size) & int(MaskBit.BAD | MaskBit.NO_DATA)
+    bad = (masks & int(MaskBit.BAD | MaskBit.NO_DATA) > 0) | ~np.isfinite(science)
     noise = cutouts(tile.rms, x, y, size, fill=np.nan)
-    rms = np.nanmedian(noise, axis=(1, 2)).astype(np.float64) if len(x) else np.empty(0)
-    science[bad > 0] = 0.0
-    return (science / rms[:, None, None]).astype(np.float32), rms
+    rms = _median_of_good(noise, bad)
+    unit = np.where(np.isfinite(rms), rms, 1.0)[:, None, None]
+    return (_fill(science, bad) / unit).astype(np.float32), rms
+
+
+def _median_of_good(noise: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each stamp's median rms over pixels that are good; NaN for stamps without one."""
+    usable = np.where(bad | ~(noise > 0), np.nan, noise).reshape(len(noise), -1)
+    rms = np.full(len(noise), np.nan)
+    some = np.isfinite(usable).any(axis=1)
+    if some.any():
+        rms[some] = np.nanmedian(usable[some], axis=1)
+    return rms
+
+
+def _fill(science: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Replace bad pixels by the mean of the good ones within `FILL_PX`; by 0, blank sky, where there are none."""
+    good = torch.from_numpy(~bad).float()
+    known = torch.from_numpy(np.where(bad, 0.0, science).astype(np.float32))
+    # Sums over a square; the factor 1 / area of the pooling cancels.
+    light, share = (
+        functional.avg_pool2d(each[:, None], FILL_PX, 1, FILL_PX // 2)[:, 0] for each in (known, good)
+    )
+    mean = torch.where(share > 0, light / share.clamp(min=1e-6), 0.0).numpy()
+    return np.where(bad, mean, known.numpy())
+
+
+def _mask_flags(masks: NDArray[np.uint8], psf_fwhm_px: float) -> NDArray[np.int64]:
+    """Return MASKED and SATURATED for stamps with such pixels within a PSF's FWHM (at least 3 px) of the middle."""
+    offset = np.arange(masks.shape[-1]) - masks.shape[-1] // 2
+    near = np.hypot(offset[:, None], offset[None, :]) <= max(psf_fwhm_px, LEAST_RADIUS_PX)
+    bits = np.bitwise_or.reduce(masks[:, near], axis=1) if len(masks) else np.empty(0, dtype=np.uint8)
+    masked = np.where(bits & int(MaskBit.BAD | MaskBit.NO_DATA), int(Flag.MASKED), 0)
+    return masked | np.where(bits & int(MaskBit.SATURATED), int(Flag.SATURATED), 0)
 
 
 def _edge_flags(shape: tuple[int, int], x: NDArray, y: NDArray, size: int) -> NDArray[np.int64]:

@@ -6,6 +6,8 @@ decoder's features averaged inside each mask.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -59,14 +61,14 @@ class Unet(nn.Module):
     def __init__(self, config: UnetConfig, channels: int, values: int, input_px: int) -> None:
         super().__init__()
         widths = config.widths
-        levels = list(zip(widths, widths[1:], strict=False))
+        levels = list(pairwise(widths))
         self.first = convolution(channels, widths[0])
         self.down = nn.ModuleList(stage(fine, coarse, config.depth) for fine, coarse in levels)
         self.up = nn.ModuleList(Up(coarse, fine) for fine, coarse in reversed(levels))
         self.masks = nn.Conv2d(widths[0], MASKS, kernel_size=1)
         self.bottom = stage(widths[-1], widths[-1], depth=1)
         pooled = widths[-1] * (input_px // config.stride) ** 2 + MASKS * widths[0]
-        self.dense = nn.Sequential(nn.Linear(pooled, config.dense), nn.ReLU(inplace=True))
+        self.dense = nn.Sequential(nn.Linear(pooled, config.dense), nn.SiLU(inplace=True))
         self.head = nn.Linear(config.dense, values)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -21,6 +21,12 @@ LARGEST_RATIO = 12.0
 """Bound of |ln(F / F_anchor)|, so that an untrained or misused network cannot overflow."""
 
 
+def mirrored(stamps: Tensor) -> Tensor:
+    """Turn stamps (b, y, x) by 180 degrees about pixel ``size // 2``; in even sizes the first row and column wrap."""
+    size_y, size_x = stamps.shape[-2:]
+    return stamps.flip(1, 2).roll((1 - size_y % 2, 1 - size_x % 2), dims=(1, 2))
+
+
 @TASKS.register("flux")
 class FluxTask:
     """Flux as a residual to the light in an aperture, with its uncertainty.
@@ -31,8 +37,11 @@ class FluxTask:
     distribution, and flux_err = 1.148 b F, half the interval that holds 68 %.
 
     The input has one channel ``asinh(image / s)`` for each softening s in `softening_rms` (noise shows in the first,
-    cores of bright galaxies in the others) and one ``asinh(image / (s I))`` for each s in `softening_anchor`, where I is
-    the anchor's mean surface brightness: these look the same for a galaxy of any flux.
+    cores of bright galaxies in the others) and one ``asinh(image / (s I))`` for each s in `softening_anchor`, where I
+    is the anchor's mean surface brightness: these look the same for a galaxy of any flux. With `has_mirror_channels`,
+    the first of either kind comes a second time for the lower of each pixel and the one opposite the stamp's centre: what
+    is left there of a neighbour is only what has light opposite, the idea behind the templates of the SDSS deblender
+    (Lupton et al. 2001, ASP Conf. 238, 269).
 
     Parameters
     ----------
@@ -49,18 +58,22 @@ class FluxTask:
         self.anchor = Anchor(config.anchor_radius_fwhm * psf_fwhm_px, config.anchor_floor_sigma)
         self.galaxies = 2 if config.outputs == "central_and_companion" else 1
         self.values = 2 * self.galaxies
-        self.channels = len(config.softening_rms) + len(config.softening_anchor)
+        mirrored = config.has_mirror_channels * (1 + bool(config.softening_anchor))
+        self.channels = len(config.softening_rms) + len(config.softening_anchor) + mirrored
 
     def inputs(self, image: Tensor) -> Tensor:
         """Turn stamps (b, band, y, x) in background rms into compressed channels (b, channels, y, x)."""
-        brightness = (self.anchor(image) / self.anchor.area_px)[:, None, None]  # (b, 1, 1)
-        first = image[:, 0]  # (b, y, x)
-        noise_scaled = [torch.asinh(first / softening) for softening in self.config.softening_rms]
-        light_scaled = [
-            torch.asinh(first / (softening * brightness)) for softening in self.config.softening_anchor
-        ]
-        stacked = torch.stack(noise_scaled + light_scaled, dim=1)  # (b, channels, y, x)
-        return stacked.to(memory_format=torch.channels_last)
+        unit = (self.anchor(image) / self.anchor.area_px)[:, None, None]  # (b, 1, 1)
+        first, options = image[:, 0], self.config  # (b, y, x)
+        channels = [torch.asinh(first / softening) for softening in options.softening_rms]
+        channels += [torch.asinh(first / (softening * unit)) for softening in options.softening_anchor]
+        if options.has_mirror_channels:
+            lower = torch.minimum(first, mirrored(first))  # (b, y, x)
+            channels += [torch.asinh(lower / softening) for softening in options.softening_rms[:1]]
+            channels += [
+                torch.asinh(lower / (softening * unit)) for softening in options.softening_anchor[:1]
+            ]
+        return torch.stack(channels, dim=1).contiguous(memory_format=torch.channels_last)
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Return the mean over galaxies of the flux loss that the options name."""

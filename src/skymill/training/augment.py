@@ -64,7 +64,7 @@ def draw(config: AugmentConfig, n: int, seed: int, epoch: int, batch: int) -> Dr
 
 
 def place(windows: Tensor, draws: Draws, input_px: int) -> Tensor:
-    """Turn, mirror and shift windows (b, c, w, w) about their middle pixel: (b, c, input_px, input_px), no interpolation."""
+    """Turn, mirror and shift windows (b, c, w, w) about their middle pixel: (b, c, input_px, input_px), exactly."""
     middle, device = windows.shape[-1] // 2, windows.device
     offset = torch.arange(input_px, device=device) - input_px // 2
     v = offset[None, :, None] - draws.shift[:, 0].to(device)[:, None, None]  # (b, y, 1)

@@ -1,7 +1,8 @@
 """Blends for training: windows around the central galaxies, with their truth.
 
-Everything is in units of the background rms. A window is of odd size with the central galaxy on its middle pixel, so that
-it can be turned and mirrored without moving the galaxy; the network's input is cut out of it afterwards, on the device.
+Everything is in units of the background rms. A window is of odd size with the central galaxy on its middle pixel, so
+that it can be turned and mirrored without moving the galaxy; the network's input is cut out of it afterwards, on the
+device.
 """
 
 from __future__ import annotations

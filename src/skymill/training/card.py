@@ -28,11 +28,13 @@ from skymill.tasks.registry import Task
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
 FORMAT = 1
 
-INTENDED_USE = "Photometry of galaxies in images of the survey above, on stamps centred on a detection within a pixel."
+INTENDED_USE = (
+    "Photometry of galaxies in images of the survey above, on stamps centred on a detection within a pixel."
+)
 LIMITS = (
     "Trained on simulated galaxies only: whatever the population does not hold (tidal features, stars' spikes, other "
-    "PSFs, correlated noise) is outside of its experience. flux_err is the network's own estimate of the 68 % interval; "
-    "the report says how it fared. A stamp holds limited light: galaxies that fill it are extrapolated."
+    "PSFs, correlated noise) is outside of its experience. flux_err is the network's own estimate of the 68 % "
+    "interval; the report says how it fared. A stamp holds limited light: galaxies that fill it are extrapolated."
 )
 
 
@@ -54,7 +56,9 @@ class Card(ConfigModel):
     validation_blends: int = Field(ge=1, description="Blends validated on.")
     epochs: int = Field(ge=1, description="Epochs trained.")
     best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
-    validation: dict[str, float] = Field(description="Loss and metrics of that epoch on the validation blends.")
+    validation: dict[str, float] = Field(
+        description="Loss and metrics of that epoch on the validation blends."
+    )
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")
     precision: str = Field(description="Number type of the training.")
@@ -92,7 +96,9 @@ def save_weights(path: str | Path, weights: dict[str, Tensor]) -> str:
 
 def write_card(path: str | Path, card: Card) -> None:
     """Write the card as YAML, in the order of its keys."""
-    write_text(path, yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120))
+    write_text(
+        path, yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    )
 
 
 def read_card(path: str | Path) -> Card:

@@ -60,7 +60,7 @@ def cosine(config: CosineDecay, epoch: float, epochs: int, losses: Sequence[floa
 
 @DECAYS.register("plateau")
 def plateau(config: PlateauDecay, epoch: float, epochs: int, losses: Sequence[float]) -> float:
-    """Return ``factor ** steps``; a step after `patience_epochs` epochs without improvement, then the count starts anew."""
+    """Return ``factor ** steps``, with a step whenever `patience_epochs` epochs have not improved the loss."""
     best, waited, steps = float("inf"), 0, 0
     for loss in losses:
         improved = loss < best - config.min_delta

@@ -1,7 +1,7 @@
 """The one training loop: Lightning runs it, the task says what is learned.
 
-What a resumed training needs is little and explicit: weights, optimiser and the history. Order of the data, augmentation
-and dropout are keyed by the epoch, and the learning rate is a function of the epoch and the history.
+What a resumed training needs is little and explicit: weights, optimiser and the history. Order of the data and
+augmentation are keyed by the epoch, and the learning rate is a function of the epoch and the history.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class BlendModule(pl.LightningModule):
 
 
 def has_ended(history: list[Epoch], config: TrainConfig) -> bool:
-    """Whether training ends after the last epoch of `history`: `max_epochs` reached, or no better for `patience_epochs`."""
+    """Whether training ends with `history`: `max_epochs` reached, or no better for `patience_epochs`."""
     if len(history) >= config.max_epochs:
         return True
     losses = [row["validation_loss"] for row in history]

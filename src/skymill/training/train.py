@@ -123,7 +123,12 @@ def _prepare(
 
 
 def _loader(
-    side: str, config: ModelConfig, survey: Survey, task: Task, files: Mapping[str, str | Path], seed: int | None
+    side: str,
+    config: ModelConfig,
+    survey: Survey,
+    task: Task,
+    files: Mapping[str, str | Path],
+    seed: int | None,
 ) -> DataLoader:
     """Make the loader of one side; `seed` shuffles it and goes with augmentation."""
     augment = config.training.augment
