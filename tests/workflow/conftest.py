@@ -29,15 +29,9 @@ class Workflow:
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """The command line that a user would type."""
         where = ["--snakefile", str(self.source / "Snakefile"), "--directory", str(self.folder)]
-        return [
-            *SNAKEMAKE,
-            "--cores",
-            str(cores),
-            *where,
-            "--configfile",
-            str(self.folder / "config.yaml"),
-            *arguments,
-        ]
+        configuration = ["--configfile", str(self.folder / "config.yaml")]
+        # Targets come first: options such as --configfile take all that follows.
+        return [*SNAKEMAKE, *arguments, "--cores", str(cores), *configuration, *where]
 
     def run(self, *arguments: str, cores: int = 2, path: str | None = None) -> subprocess.CompletedProcess:
         """Run Snakemake and return what it printed, whether it ended well or not."""
@@ -49,7 +43,7 @@ class Workflow:
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run plans, by rule; targets without work of their own are left out."""
-        done = self.run("--dry-run", "--quiet", "rules", *arguments)
+        done = self.run(*arguments, "--dry-run", "--quiet", "rules")
         assert done.returncode == 0, done.stdout
         rows = [
             line.split()

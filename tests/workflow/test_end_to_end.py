@@ -73,7 +73,7 @@ def test_nothing_is_left_to_do_and_planning_is_quick(finished):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_is_a_target(make_workflow, stage):
-    done = make_workflow(f"target-{stage}").run("--dry-run", "--quiet", "rules", stage)
+    done = make_workflow(f"target-{stage}").run(stage, "--dry-run", "--quiet", "rules")
     assert done.returncode == 0, done.stdout
 
 
@@ -108,7 +108,7 @@ def test_a_run_without_source_extractor_goes_on_and_says_so(make_workflow, tmp_p
         if found := shutil.which(name):
             (tools / name).symlink_to(found)
     workflow = make_workflow("without")
-    done = workflow.run("--dry-run", "--quiet", "rules", "report", path=str(tools))
+    done = workflow.run("report", "--dry-run", "--quiet", "rules", path=str(tools))
     assert done.returncode == 0, done.stdout
     with_it = workflow.planned()["baseline_tile"]
     assert f"baseline_tile {with_it - 2}" in re.sub(" +", " ", done.stdout)

@@ -16,8 +16,8 @@ rule baseline_tile:
     input:
         tile=input_of("baseline", "tile"),
     output:
-        catalogue=folder_of("baseline") + "/catalogue.parquet",
-        provenance=folder_of("baseline") + "/provenance.json",
+        catalogue=product_of("baseline", "catalogue.parquet"),
+        provenance=product_of("baseline", "provenance.json"),
     log:
         "results/logs/baseline/{name}.{version}.log",
     benchmark:
@@ -44,8 +44,8 @@ rule baseline_blends:
         stamps=input_of("baseline", "stamps"),
         truth=input_of("baseline", "truth"),
     output:
-        catalogue=folder_of("baseline") + "/catalogue.parquet",
-        provenance=folder_of("baseline") + "/provenance.json",
+        catalogue=product_of("baseline", "catalogue.parquet"),
+        provenance=product_of("baseline", "provenance.json"),
     log:
         "results/logs/baseline/{name}.{version}.log",
     benchmark:

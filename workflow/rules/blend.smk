@@ -18,8 +18,8 @@ rule blend_shard:
         truth=input_of("blend", "truth"),
         noise_tile=input_of("blend", "noise_tile"),
     output:
-        stamps=folder_of("blend") + "/shards/{start}-{stop}.h5",
-        truth=folder_of("blend") + "/shards/{start}-{stop}.parquet",
+        stamps=product_of("blend", "shards/{start}-{stop}.h5"),
+        truth=product_of("blend", "shards/{start}-{stop}.parquet"),
     log:
         "results/logs/blend/{name}.{version}.{start}-{stop}.log",
     benchmark:
@@ -44,9 +44,9 @@ rule blend_set:
         stamps=shards_of("blend", ".h5"),
         truths=shards_of("blend", ".parquet"),
     output:
-        stamps=folder_of("blend") + "/stamps.h5",
-        truth=folder_of("blend") + "/truth.parquet",
-        provenance=folder_of("blend") + "/provenance.json",
+        stamps=product_of("blend", "stamps.h5"),
+        truth=product_of("blend", "truth.parquet"),
+        provenance=product_of("blend", "provenance.json"),
     log:
         "results/logs/blend/{name}.{version}.log",
     benchmark:

@@ -35,6 +35,11 @@ def folder_of(stage):
     return f"{ARTIFACTS}/{stage}/{{name}}/{{version}}"
 
 
+def product_of(stage, file):
+    """Pattern of a file of a stage's artifacts."""
+    return f"{folder_of(stage)}/{file}"
+
+
 def recipe_of(stage):
     """Recipe of the artifact that a job makes, for its params."""
 

@@ -15,9 +15,9 @@ rule compare_run:
     input:
         tables=list(plan.artifact("compare", run_config.run).inputs.values()),
     output:
-        metrics=folder_of("compare") + "/metrics.json",
-        matched=folder_of("compare") + "/matched.parquet",
-        provenance=folder_of("compare") + "/provenance.json",
+        metrics=product_of("compare", "metrics.json"),
+        matched=product_of("compare", "matched.parquet"),
+        provenance=product_of("compare", "provenance.json"),
     log:
         "results/logs/compare/{name}.{version}.log",
     benchmark:

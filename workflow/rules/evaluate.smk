@@ -18,8 +18,8 @@ rule evaluate_model:
         stamps=input_of("evaluate", "stamps"),
         truth=input_of("evaluate", "truth"),
     output:
-        catalogue=folder_of("evaluate") + "/catalogue.parquet",
-        provenance=folder_of("evaluate") + "/provenance.json",
+        catalogue=product_of("evaluate", "catalogue.parquet"),
+        provenance=product_of("evaluate", "provenance.json"),
     log:
         "results/logs/evaluate/{name}.{version}.log",
     benchmark:

@@ -17,8 +17,8 @@ rule infer_tile:
         weights=input_of("infer", "weights"),
         card=input_of("infer", "card"),
     output:
-        catalogue=folder_of("infer") + "/catalogue.parquet",
-        provenance=folder_of("infer") + "/provenance.json",
+        catalogue=product_of("infer", "catalogue.parquet"),
+        provenance=product_of("infer", "provenance.json"),
     log:
         "results/logs/infer/{name}.{version}.log",
     benchmark:

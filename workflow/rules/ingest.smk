@@ -16,8 +16,8 @@ rule ingest:
 
 rule fetch_file:
     output:
-        file=folder_of("fetch") + "/{name}",
-        provenance=folder_of("fetch") + "/provenance.json",
+        file=product_of("fetch", "{name}"),
+        provenance=product_of("fetch", "provenance.json"),
     log:
         "results/logs/fetch/{name}.{version}.log",
     benchmark:
@@ -44,8 +44,8 @@ rule ingest_tile:
         rms=input_of("ingest", "rms"),
         mask=input_of("ingest", "mask"),
     output:
-        tile=folder_of("ingest") + "/tile.fits",
-        provenance=folder_of("ingest") + "/provenance.json",
+        tile=product_of("ingest", "tile.fits"),
+        provenance=product_of("ingest", "provenance.json"),
     log:
         "results/logs/ingest/{name}.{version}.log",
     benchmark:
@@ -72,8 +72,8 @@ rule read_reference:
         source=input_of("reference", "source"),
         tile=input_of("reference", "tile"),
     output:
-        sources=folder_of("reference") + "/sources.parquet",
-        provenance=folder_of("reference") + "/provenance.json",
+        sources=product_of("reference", "sources.parquet"),
+        provenance=product_of("reference", "provenance.json"),
     log:
         "results/logs/reference/{name}.{version}.log",
     benchmark:

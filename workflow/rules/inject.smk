@@ -17,9 +17,9 @@ rule inject_tile:
         stamps=input_of("inject", "stamps"),
         truth=input_of("inject", "truth"),
     output:
-        tile=folder_of("inject") + "/tile.fits",
-        truth=folder_of("inject") + "/truth.parquet",
-        provenance=folder_of("inject") + "/provenance.json",
+        tile=product_of("inject", "tile.fits"),
+        truth=product_of("inject", "truth.parquet"),
+        provenance=product_of("inject", "provenance.json"),
     log:
         "results/logs/inject/{name}.{version}.log",
     benchmark:

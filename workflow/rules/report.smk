@@ -37,6 +37,6 @@ rule report:
         run=plan.described(),
         code=code_stamp("skymill.report.report"),
     message:
-        "report: " + str(plan.face / "report.html")
+        "report: the page of this run"
     script:
         "../scripts/report.py"

@@ -17,8 +17,8 @@ rule simulate_shard:
     input:
         catalogue=input_of("simulate", "catalogue"),
     output:
-        stamps=folder_of("simulate") + "/shards/{start}-{stop}.h5",
-        truth=folder_of("simulate") + "/shards/{start}-{stop}.parquet",
+        stamps=product_of("simulate", "shards/{start}-{stop}.h5"),
+        truth=product_of("simulate", "shards/{start}-{stop}.parquet"),
     log:
         "results/logs/simulate/{name}.{version}.{start}-{stop}.log",
     benchmark:
@@ -44,9 +44,9 @@ rule simulate_population:
         stamps=shards_of("simulate", ".h5"),
         truths=shards_of("simulate", ".parquet"),
     output:
-        stamps=folder_of("simulate") + "/stamps.h5",
-        truth=folder_of("simulate") + "/truth.parquet",
-        provenance=folder_of("simulate") + "/provenance.json",
+        stamps=product_of("simulate", "stamps.h5"),
+        truth=product_of("simulate", "truth.parquet"),
+        provenance=product_of("simulate", "provenance.json"),
     log:
         "results/logs/simulate/{name}.{version}.log",
     benchmark:
@@ -68,9 +68,9 @@ rule simulate_population:
 
 rule draw_field:
     output:
-        image=folder_of("field") + "/image.fits",
-        truth=folder_of("field") + "/truth.parquet",
-        provenance=folder_of("field") + "/provenance.json",
+        image=product_of("field", "image.fits"),
+        truth=product_of("field", "truth.parquet"),
+        provenance=product_of("field", "provenance.json"),
     log:
         "results/logs/field/{name}.{version}.log",
     benchmark:

@@ -18,15 +18,15 @@ rule train_model:
         validation_stamps=input_of("train", "validation_stamps"),
         validation_truth=input_of("train", "validation_truth"),
     output:
-        weights=folder_of("train") + "/weights.safetensors",
-        card=folder_of("train") + "/model.yaml",
-        history=folder_of("train") + "/history.csv",
+        weights=product_of("train", "weights.safetensors"),
+        card=product_of("train", "model.yaml"),
+        history=product_of("train", "history.csv"),
         curves=report(
-            folder_of("train") + "/curves.png",
+            product_of("train", "curves.png"),
             category="Training",
             caption="../captions/curves.rst",
         ),
-        provenance=folder_of("train") + "/provenance.json",
+        provenance=product_of("train", "provenance.json"),
     log:
         "results/logs/train/{name}.{version}.log",
     benchmark:
