@@ -33,10 +33,15 @@ rule train_model:
         "results/benchmarks/train/{name}.{version}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 1
+    threads: execution_of("threads", 1)
     resources:
         mem_mb=3500,
         runtime=600,
+        # How the training is executed changes no recipe, so it is no param: a change plans nothing.
+        device=execution_of("device"),
+        workers=execution_of("workers"),
+        progress=execution_of("progress"),
+        cache_limit_gb=execution_of("cache_limit_gb"),
     params:
         recipe=recipe_of("train"),
         folder=folder_of("train"),

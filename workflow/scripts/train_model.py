@@ -9,4 +9,8 @@ with job_log(snakemake.log[0]):
         validation_stamps=snakemake.input.validation_stamps,
         validation_truth=snakemake.input.validation_truth,
         folder=snakemake.params.folder,
+        execution={
+            "threads": snakemake.threads,
+            **{key: snakemake.resources[key] for key in ("device", "workers", "progress", "cache_limit_gb")},
+        },
     )
