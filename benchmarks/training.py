@@ -22,7 +22,7 @@ from scipy.optimize import nnls
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.train import ModelConfig
-from skymill.data.stamps import centre_index, link_shards, write_shard
+from skymill.data.stamps import StampSet, centre_index, link_shards, write_shard
 from skymill.data.survey import Survey, mag_to_njy, njy_to_image_flux
 from skymill.provenance.recipe import Recipe
 from skymill.rng import rng
@@ -191,7 +191,8 @@ def run(name: str, options: dict, survey: Survey, sides: dict[str, Path], folder
     )
     total = time.perf_counter() - start
     history = read_history(folder / HISTORY)
-    blends = len(Catalogue.read(sides["train"] / "truth.parquet")) // 2
+    with StampSet.open(sides["train"] / "stamps.h5") as stamps:
+        blends = stamps.n
     print(f"{name}: {blends} blends, {json.dumps(options)}")
     print(
         f"{'epoch':>5} {'time_s':>7} {'blends/s':>8} {'train':>8} {'valid':>8} {'MAPE_%':>7} {'bias_%':>7} {'cov68':>6}"

@@ -39,9 +39,9 @@ class FluxTask:
     The input has one channel ``asinh(image / s)`` for each softening s in `softening_rms` (noise shows in the first,
     cores of bright galaxies in the others) and one ``asinh(image / (s I))`` for each s in `softening_anchor`, where I
     is the anchor's mean surface brightness: these look the same for a galaxy of any flux. With `has_mirror_channels`,
-    the first of either kind comes a second time for the lower of each pixel and the one opposite the stamp's centre: what
-    is left there of a neighbour is only what has light opposite, the idea behind the templates of the SDSS deblender
-    (Lupton et al. 2001, ASP Conf. 238, 269).
+    the first of either kind comes a second time for the lower of each pixel and the one opposite the stamp's centre:
+    what is left there of a neighbour is only what has light opposite, the idea behind the templates of the SDSS
+    deblender (Lupton et al. 2001, ASP Conf. 238, 269).
 
     Parameters
     ----------

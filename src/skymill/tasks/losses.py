@@ -65,7 +65,7 @@ def bce(logits: Tensor, masks: Tensor) -> Tensor:
 
 @MASK_LOSSES.register("dice")
 def dice(logits: Tensor, masks: Tensor) -> Tensor:
-    """One minus the soft Dice coefficient of each mask (Milletari et al. 2016); a pixel is added so that empty ones count."""
+    """One minus the soft Dice coefficient of each mask (Milletari et al. 2016), one pixel added for empty ones."""
     chance = logits.sigmoid()
     shared = (chance * masks).sum(dim=(2, 3))  # (b, m)
     total = chance.sum(dim=(2, 3)) + masks.sum(dim=(2, 3))  # (b, m)

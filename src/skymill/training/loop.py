@@ -244,6 +244,8 @@ def fit(
         log.info("going on after epoch %d of %d", len(module.history), module.config.max_epochs)
         if has_ended(module.history, module.config):
             return
+    # Lightning makes the first epoch's iterator before it tells the sampler which epoch that is.
+    train.sampler.set_epoch(len(module.history))
     with _quiet():
         trainer = _trainer(module.config, folder, resources)
         trainer.fit(

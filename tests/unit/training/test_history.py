@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from skymill.training.history import best_epoch, draw_curves, read_history, write_history
+
+HISTORY = [
+    {
+        "epoch": float(n + 1),
+        "train_loss": 1 / 3 / (n + 1),
+        "validation_loss": loss,
+        "flux_mape": 20.0,
+        "learning_rate": 1e-3,
+    }
+    for n, loss in enumerate([0.5, 0.3, 0.4, 0.3])
+]
+
+
+def test_a_history_survives_the_round_trip_to_the_last_bit(tmp_path):
+    write_history(tmp_path / "history.csv", HISTORY)
+
+    assert read_history(tmp_path / "history.csv") == HISTORY
+
+
+def test_the_best_epoch_is_the_first_of_equals():
+    assert best_epoch(HISTORY)["epoch"] == 2
+
+
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_curves_are_a_picture_and_the_same_bytes_each_time(tmp_path, epochs):
+    for name in ("one.png", "two.png"):
+        draw_curves(tmp_path / name, HISTORY[:epochs], "a model")
+
+    assert (tmp_path / "one.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
