@@ -109,11 +109,11 @@ def _stamps(
 
 def _median_of_good(noise: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return each stamp's median rms over pixels that are good; NaN for stamps without one."""
-    usable = np.where(bad | ~(noise > 0), np.nan, noise).reshape(len(noise), -1)
+    usable = np.where(bad | ~(noise > 0), np.nan, noise)
     rms = np.full(len(noise), np.nan)
-    some = np.isfinite(usable).any(axis=1)
+    some = np.isfinite(usable).any(axis=(1, 2))
     if some.any():
-        rms[some] = np.nanmedian(usable[some], axis=1)
+        rms[some] = np.nanmedian(usable[some], axis=(1, 2))
     return rms
 
 

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from skymill.config.train import AugmentConfig, ModelConfig, TrainConfig
+
+
+def options(**changes) -> dict:
+    return {"network": {"kind": "cnn"}, "task": {"kind": "flux"}, **changes}
+
+
+def test_the_defaults_are_complete():
+    config = ModelConfig.model_validate(options())
+
+    assert config.network.widths == (32, 64, 96, 128)
+    assert config.training.decay.kind == "cosine"
+
+
+def test_a_recipe_survives_json_and_holds_no_execution_keys():
+    config = ModelConfig.model_validate(options())
+    params = json.loads(json.dumps(config.recipe_params()))
+
+    assert not TrainConfig.execution_keys & set(params["training"])
+    assert ModelConfig.model_validate(params) == config
+
+
+def test_execution_keys_are_keys():
+    assert TrainConfig.execution_keys <= set(TrainConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    "change", [{"device": "cpu"}, {"threads": 2}, {"workers": 1}, {"progress": "on"}, {"cache_limit_gb": 0}]
+)
+def test_how_a_training_is_executed_does_not_change_its_recipe(change):
+    plain = ModelConfig.model_validate(options())
+    changed = ModelConfig.model_validate(options(training=change))
+
+    assert changed != plain and changed.recipe_params() == plain.recipe_params()
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 5e-4}, {"max_epochs": 7}, {"augment": {"flip": False}}])
+def test_what_is_trained_changes_the_recipe(change):
+    plain = ModelConfig.model_validate(options())
+
+    assert ModelConfig.model_validate(options(training=change)).recipe_params() != plain.recipe_params()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": {"kind": "resnet"}}, "'cnn', 'unet'"),
+        ({"network": {"kind": "cnn", "width": [8]}}, "Extra inputs"),
+        ({"network": {"kind": "cnn", "widths": [8]}}, "at least 2 items"),
+        ({"network": {"kind": "cnn", "widths": [8, 0]}}, "greater than 0"),
+        ({"task": {"kind": "mask_flux"}}, "expected one with masks for task mask_flux, found cnn"),
+        ({"task": {"kind": "flux", "loss": "mse"}}, "'laplace', 'log_l1' or 'mape'"),
+        ({"input_px": 60}, "expected a multiple of 16 for 4 widths, found 60"),
+        ({"training": {"learning_rate": 0}}, "greater than 0"),
+        ({"training": {"learning_rat": 1e-3}}, "Extra inputs"),
+        ({"training": {"decay": {"kind": "linear"}}}, "'plateau'"),
+        ({"training": {"decay": {"kind": "step", "factor": 1.5}}}, "less than 1"),
+        ({"training": {"augment": {"zoom": [1.1, 0.9]}}}, "low <= high"),
+        ({"training": {"augment": {"zoom": [0.0, 1.0]}}}, "two numbers from 0.25 to 4"),
+        ({"training": {"augment": {"added_noise_rms": [-0.1, 0.1]}}}, "not negative"),
+    ],
+)
+def test_wrong_options_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message.replace("[", r"\[")):
+        ModelConfig.model_validate(options(**changes))
+
+
+@pytest.mark.parametrize(
+    ("augment", "resamples"),
+    [({}, False), ({"zoom": [0.9, 1.1]}, True), ({"rotate": True}, True), ({"shift_px": 3}, False)],
+)
+def test_noise_free_images_are_needed_to_interpolate_only(augment, resamples):
+    assert AugmentConfig.model_validate(augment).resamples == resamples
+
+
+def test_options_are_read_without_torch(repository):
+    code = "import sys, skymill.config.train; print('torch' in sys.modules)"
+    job = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository / "src", capture_output=True, text=True, check=True
+    )
+
+    assert job.stdout.strip() == "False"

@@ -1,0 +1,209 @@
+"""Measuring with a network that knows the answer: what is tested is what lies around it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from skymill.catalog.flags import Flag
+from skymill.config.train import CnnConfig, FluxTaskConfig
+from skymill.data.tile import MaskBit, Tile, TileMeta
+from skymill.inference.measure import measure
+from skymill.models.build import build_network
+from skymill.tasks.build import build_task
+from skymill.training.card import Model
+
+INPUT_PX, RMS = 16, 2.0
+META = TileMeta("t", "test_r", "r", 0.4, 25.0, 100.0, None, 2.0)
+POSITIONS = np.array([(20, 20), (40, 20), (20, 40), (40, 44), (30, 31)], dtype=np.float64).T
+FLUXES = np.array([1e3, 2e3, 3e3, 4e3, 5e3])
+
+
+class CentralPixelTask:
+    """Flux: the middle pixel, in background rms; error: the sum of the stamp."""
+
+    def inputs(self, image: Tensor) -> Tensor:
+        return image
+
+    def columns(self, outputs: Tensor, image: Tensor) -> dict[str, Tensor]:
+        middle = outputs[:, 0, INPUT_PX // 2, INPUT_PX // 2]
+        return {"flux": middle, "flux_err": outputs.sum(dim=(1, 2, 3)), "flags": (middle * 0).int()}
+
+
+@pytest.fixture
+def oracle() -> Model:
+    return Model(nn.Identity(), CentralPixelTask(), SimpleNamespace(input_px=INPUT_PX))
+
+
+def make_tile(size: int = 64, **images: np.ndarray) -> Tile:
+    """A tile of single bright pixels at POSITIONS."""
+    science = np.zeros((size, size), dtype=np.float32)
+    science[POSITIONS[1].astype(int), POSITIONS[0].astype(int)] = FLUXES
+    rms, mask = np.full(science.shape, RMS, dtype=np.float32), np.zeros(science.shape, dtype=np.uint8)
+    given = {"science": science, "rms": rms, "mask": mask, **images}
+    return Tile(given["science"], given["rms"], given["mask"], None, META)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.4, -0.4])
+def test_the_flux_of_the_nearest_pixel_in_image_units(oracle, offset):
+    columns = measure(make_tile(), *(POSITIONS + offset), oracle)
+
+    np.testing.assert_allclose(columns["flux"], FLUXES, rtol=1e-6)
+    assert columns["flux"].dtype == np.float64 and columns["flags"].dtype == np.int64
+    assert not columns["flags"].any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 100])
+def test_batches_change_nothing(oracle, batch_size):
+    columns = measure(make_tile(), *POSITIONS, oracle, batch_size=batch_size)
+
+    np.testing.assert_allclose(columns["flux"], FLUXES, rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_a_real_network_gives_the_same_in_any_batch(batch_size):
+    task = build_task(FluxTaskConfig(kind="flux"), 2.0)
+    torch.manual_seed(0)
+    network = build_network(
+        CnnConfig(kind="cnn", widths=(8, 16)), task.channels, task.values, INPUT_PX
+    ).eval()
+    nn.init.normal_(network.head.weight, std=0.1)
+    model = Model(network, task, SimpleNamespace(input_px=INPUT_PX))
+    random = np.random.default_rng(0)
+    tile = make_tile(science=random.normal(20, RMS, (64, 64)).astype(np.float32))
+    x, y = random.uniform(5, 59, (2, 20))
+    whole, parts = (measure(tile, x, y, model, batch_size=size) for size in (20, batch_size))
+
+    # Sums are taken in another order: float32 rounding.
+    np.testing.assert_allclose(parts["flux"], whole["flux"], rtol=1e-4)
+    np.testing.assert_array_equal(parts["flags"], whole["flags"])
+
+
+def test_stamps_are_in_units_of_the_local_rms():
+    seen = []
+    task = CentralPixelTask()
+    task.inputs = lambda image: seen.append(image) or image
+    rms = np.full((64, 64), RMS, dtype=np.float32)
+    rms[:, 32:] = 8.0
+    measure(
+        make_tile(rms=rms),
+        np.array([10.0, 50.0]),
+        np.array([20.0, 20.0]),
+        Model(nn.Identity(), task, SimpleNamespace(input_px=INPUT_PX)),
+    )
+    science = np.ones((64, 64), dtype=np.float32)
+    measure(
+        make_tile(science=science, rms=rms),
+        np.array([10.0, 50.0]),
+        np.array([20.0, 20.0]),
+        Model(nn.Identity(), task, SimpleNamespace(input_px=INPUT_PX)),
+    )
+
+    assert seen[1][:, 0, 0, 0].tolist() == [1 / RMS, 1 / 8.0]
+
+
+def test_an_empty_list_gives_empty_columns(oracle):
+    columns = measure(make_tile(), np.empty(0), np.empty(0), oracle)
+
+    assert {name: values.shape for name, values in columns.items()} == {
+        "flux": (0,),
+        "flux_err": (0,),
+        "flags": (0,),
+    }
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "leaves"),
+    [
+        (8, 8, False),
+        (7, 8, True),
+        (8, 7, True),
+        (56, 56, False),
+        (57, 56, True),
+        (56, 57, True),
+        (-3, 200, True),
+    ],
+)
+def test_stamps_that_leave_the_tile_are_flagged(oracle, x, y, leaves):
+    flags = measure(make_tile(), np.array([float(x)]), np.array([float(y)]), oracle)["flags"]
+
+    assert bool(flags[0] & Flag.EDGE) == leaves
+
+
+def test_a_position_off_the_tile_fails_alone(oracle):
+    columns = measure(make_tile(), np.array([20.0, 500.0]), np.array([20.0, 20.0]), oracle)
+
+    assert columns["flux"][0] == pytest.approx(1e3) and np.isnan(columns["flux"][1])
+    assert columns["flags"].tolist() == [0, int(Flag.EDGE | Flag.FAILED)]
+
+
+# The PSF's FWHM is 2 px here, so that 3 px, the least radius, counts.
+@pytest.mark.parametrize(("distance", "is_near"), [(0, True), (3, True), (4, False)])
+@pytest.mark.parametrize(
+    ("bit", "flag"),
+    [(MaskBit.BAD, Flag.MASKED), (MaskBit.NO_DATA, Flag.MASKED), (MaskBit.SATURATED, Flag.SATURATED)],
+)
+def test_masked_pixels_near_the_middle_are_flagged(oracle, bit, flag, distance, is_near):
+    mask = np.zeros((64, 64), dtype=np.uint8)
+    mask[20, 20 + distance] = int(bit)
+    flags = measure(make_tile(mask=mask), *POSITIONS, oracle)["flags"]
+
+    assert flags.tolist() == [int(flag) if is_near else 0, 0, 0, 0, 0]
+
+
+def test_bad_pixels_are_filled_from_good_ones_and_saturated_ones_kept(oracle):
+    science = np.full((64, 64), 10.0, dtype=np.float32)
+    mask = np.zeros((64, 64), dtype=np.uint8)
+    science[20, 20], mask[20, 20] = 1e6, int(MaskBit.BAD)
+    science[20, 40], mask[20, 40] = 500.0, int(MaskBit.SATURATED)
+    science[40, 20], mask[40, 20] = np.nan, 0
+    columns = measure(make_tile(science=science, mask=mask), *POSITIONS, oracle)
+
+    np.testing.assert_allclose(columns["flux"], [10.0, 500.0, 10.0, 10.0, 10.0], rtol=1e-6)
+    assert np.isfinite(columns["flux_err"]).all()
+
+
+def test_holes_are_blank_sky(oracle):
+    science = np.full((64, 64), 10.0, dtype=np.float32)
+    mask = np.zeros((64, 64), dtype=np.uint8)
+    mask[15:26, 15:26], science[15:26, 15:26] = int(MaskBit.NO_DATA), 0.0
+    columns = measure(make_tile(science=science, mask=mask), *POSITIONS, oracle)
+
+    assert columns["flux"][0] == 0.0
+    assert columns["flags"][0] == int(Flag.MASKED)
+
+
+def test_the_noise_of_bad_pixels_does_not_count():
+    rms, mask = np.full((64, 64), RMS, dtype=np.float32), np.zeros((64, 64), dtype=np.uint8)
+    # Most of the first stamp is bad, with a noise that means 'no weight'.
+    rms[12:24, 12:28], mask[12:24, 12:28] = 1e9, int(MaskBit.BAD)
+    science = np.full((64, 64), 10.0, dtype=np.float32)
+    seen = []
+    task = CentralPixelTask()
+    task.inputs = lambda image: seen.append(image) or image
+    model = Model(nn.Identity(), task, SimpleNamespace(input_px=INPUT_PX))
+    measure(make_tile(science=science, rms=rms, mask=mask), np.array([20.0]), np.array([20.0]), model)
+
+    # The last row of the stamp (y = 27) is good and is 10 / 2 in units of the good pixels' noise.
+    assert float(seen[0][0, 0, -1, 0]) == pytest.approx(5.0)
+
+
+def test_a_stamp_without_any_usable_noise_fails(oracle):
+    rms = np.zeros((64, 64), dtype=np.float32)
+    columns = measure(make_tile(rms=rms), *POSITIONS, oracle)
+
+    assert np.isnan(columns["flux"]).all() and (columns["flags"] == int(Flag.FAILED)).all()
+
+
+def test_flags_of_the_task_are_kept(oracle):
+    oracle.task.columns = lambda outputs, image: {
+        "flux": outputs[:, 0, 0, 0],
+        "flux_err": outputs[:, 0, 0, 0],
+        "flags": torch.full((len(image),), int(Flag.BLENDED), dtype=torch.int32),
+    }
+
+    assert (measure(make_tile(), *POSITIONS, oracle)["flags"] == int(Flag.BLENDED)).all()
