@@ -1,5 +1,7 @@
 """What changes which version, and what is planned at all."""
 
+from pathlib import Path
+
 import pytest
 
 from skymill.errors import ConfigError
@@ -20,8 +22,7 @@ def changed_stages(planned, changes) -> set[str]:
 
 
 def write_tiles(rows) -> dict:
-    with open("tiles.tsv", "w") as file:
-        file.write("\n".join([HEADER, *rows]) + "\n")
+    Path("tiles.tsv").write_text("\n".join([HEADER, *rows]) + "\n")
     return {"tiles": "tiles.tsv"}
 
 

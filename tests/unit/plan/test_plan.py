@@ -15,7 +15,7 @@ def test_an_unknown_artifact_lists_the_known_ones(planned):
 
 
 def test_another_version_is_refused(planned):
-    with pytest.raises(VersionError, match="train/cnn: expected version [0-9a-f]{10}.*found 0123456789"):
+    with pytest.raises(VersionError, match=r"train/cnn: expected version [0-9a-f]{10}.*found 0123456789"):
         planned().artifact("train", "cnn", "0123456789")
 
 
