@@ -13,7 +13,7 @@ INTRODUCTION = """# Configuration
 
 Every key of a run, generated from the typed configuration: `skymill docs config > config/README.md`.
 Unknown keys are errors. Units stand at the end of names: `_arcsec`, `_mag`, `_px`. Defaults live in the code, once; a
-file in this folder holds what it changes. `workflow/schemas/config.schema.json` is the same as a JSON schema for editors.
+file in this folder holds what it changes. `workflow/schemas/config.schema.json` is the same as JSON schema for editors.
 
 - `config.yaml`: the default run. `sdss.yaml`: a real SDSS frame. `surveys/`: one file a survey (docs/add-a-survey.md).
 - `tiles.tsv`, `sdss_tiles.tsv`: tile tables, tab-separated, one row a tile; their columns are the last table below.

@@ -101,8 +101,8 @@ median radius 0.52" at 19.5, 0.39" at 20.5 and 0.35" fainter. Shapes are broad b
 ``deeplegato``: the simulated ranges of Tuccillo et al. 2018 (MNRAS 475, 894), flat in all of them; 64 px stamps are
 theirs. The index of the bulge is not among those ranges: de Vaucouleurs' 4 stands here.
 ``sdss``: r from 14 to 22.5, for seeing of about 1.4". All round numbers, broad by choice and fitted to no catalogue
-of a tile that the networks are compared on: 1" at r = 20, growing by a quarter a magnitude with a scatter of a factor of
-two, four sources in ten points. Counts rise more slowly than the sky's (0.15 instead of about 0.4 dex a magnitude),
+of a tile that the networks are compared on: 1" at r = 20, growing by a quarter a magnitude with a scatter of a factor
+of two, four sources in ten points. Counts rise more slowly than the sky's (0.15 instead of about 0.4 dex a magnitude),
 so that the bright end, where networks are worst, is not rare.
 """
 
