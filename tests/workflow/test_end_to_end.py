@@ -104,7 +104,7 @@ def test_snakemakes_own_report_is_made(finished):
 def test_a_run_without_source_extractor_goes_on_and_says_so(make_workflow, tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("bash", "sh", "git", "env", "uname"):
+    for name in ("bash", "sh", "git", "env", "uname", "which"):
         if found := shutil.which(name):
             (tools / name).symlink_to(found)
     workflow = make_workflow("without")

@@ -3,21 +3,22 @@
 # needs   the configuration (config/config.yaml, --configfile, --config)
 # makes   `plan`; functions that the rules name instead of repeating lambdas
 
-import os
 import sys
 from pathlib import Path
 
 BASE = Path(workflow.basedir)
 # The library beside this workflow, also in jobs, and also where another copy of skymill is installed.
 sys.path.insert(0, str(BASE / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BASE / "src"), os.environ.get("PYTHONPATH")]))
 
 from skymill.config.run import load_config
 from skymill.errors import SkymillError
 from skymill.plan.artifact import ARTIFACTS, FAILURES, STAGES
 from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
+from skymill.plan.library import hand_to_jobs
 from skymill.provenance.code import code_stamp
+
+hand_to_jobs(BASE / "src")
 
 try:
     run_config = load_config(config)
