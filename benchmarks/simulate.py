@@ -2,7 +2,7 @@
 
     PYTHONPATH=src python benchmarks/simulate.py [--galaxies 300]
 
-Anchor (shared/ANCHORS.md): GalSim draws 18 Sersic stamps of 64 x 64 px a second with continuous indices, 32 with
+For comparison: used as it comes, GalSim draws 18 Sersic stamps of 64 x 64 px a second with continuous indices, 32 with
 indices on a grid and a warm cache.
 """
 

@@ -173,7 +173,7 @@ def test_fourier_drawing_and_photon_shooting_agree(sdss: Survey):
 
 
 def test_blended_light_gives_back_the_published_separation_rule():
-    """Distances in units of radii of the published blends reach from 0.8 to 4: ANCHORS.md bins them alike."""
+    """Distances in units of radii of the published blends reach from 0.8 to 4, and the report bins them alike."""
     from skymill.blend.separation import SEPARATIONS
     from skymill.config.blend import RadiusSeparation
 

@@ -32,7 +32,7 @@ def test_the_kind_chooses_the_model():
 
 
 def test_deeplegato_has_the_published_ranges():
-    # ANCHORS.md, 'Structure' (Tuccillo et al. 2018).
+    # The simulated ranges of Tuccillo et al. 2018, MNRAS 475, 894.
     config = parametric(preset="deeplegato", stamp_px=64)
 
     assert (config.mag, config.mag_slope) == ((18, 24), 0)
