@@ -17,13 +17,16 @@ or it is not written. Each is one Parquet file with VOTable metadata (the VOParq
 read it:
 
 ```python
-from skymill.catalog.catalogue import Catalogue      # checks the schema
+from skymill.catalog.catalogue import Catalogue  # checks the schema
+
 catalogue = Catalogue.read("catalogue.parquet")
 
-from astropy.table import Table                      # with units, descriptions and UCDs
+from astropy.table import Table  # with units, descriptions and UCDs
+
 table = Table.read("catalogue.parquet", format="parquet.votable")
 
-import pandas                                        # or DuckDB: SELECT * FROM 'catalogue.parquet'
+import pandas  # or DuckDB: SELECT * FROM 'catalogue.parquet'
+
 frame = pandas.read_parquet("catalogue.parquet")
 ```
 
