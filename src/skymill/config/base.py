@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar
 
@@ -23,6 +24,30 @@ class ConfigModel(BaseModel):
         """Return the keys that determine the output as plain JSON values, those of nested pieces included."""
         chosen = (name for name in type(self).model_fields if name not in self.execution_keys)
         return {name: _plain(getattr(self, name)) for name in chosen}
+
+
+def fill_from_preset(values: Any, presets: Mapping[str, Mapping[str, Any]], default: str, piece: str) -> Any:
+    """Put the values of the preset that `values` names below the given ones.
+
+    Parameters
+    ----------
+    values : Any
+        What a model is validated from; anything but a mapping with a known preset is given back as it is, for the
+        validation to refuse.
+    presets : mapping
+        Values by preset.
+    default : str
+        Preset where none is named.
+    piece : str
+        Key of a piece with a ``kind``; it is mixed key by key if the given one is of the preset's kind.
+    """
+    if not isinstance(values, Mapping) or values.get("preset", default) not in presets:
+        return values
+    preset = presets[values.get("preset", default)]
+    below, given = preset[piece], values.get(piece)
+    if isinstance(given, Mapping) and given.get("kind", below["kind"]) == below["kind"]:
+        return {**preset, **values, piece: {**below, **given}}
+    return {**preset, **values}
 
 
 def _plain(value: Any) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.base import NAME_PATTERN, ConfigModel, Range, fill_from_preset
 
 LARGEST_GROUP = 12
 
@@ -169,13 +168,7 @@ class BlendConfig(ConfigModel):
     @classmethod
     def _fill_from_preset(cls, values: Any) -> Any:
         """Put the preset's values below the given ones; the separation is mixed key by key if of one kind."""
-        if not isinstance(values, Mapping) or values.get("preset", DEFAULT_PRESET) not in PRESETS:
-            return values
-        preset = PRESETS[values.get("preset", DEFAULT_PRESET)]
-        below, given = preset["separation"], values.get("separation")
-        if isinstance(given, Mapping) and given.get("kind", below["kind"]) == below["kind"]:
-            return {**preset, **values, "separation": {**below, **given}}
-        return {**preset, **values}
+        return fill_from_preset(values, PRESETS, DEFAULT_PRESET, "separation")
 
     @model_validator(mode="after")
     def _fits_canvas(self) -> BlendConfig:

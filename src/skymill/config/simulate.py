@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from skymill.config.base import ConfigModel, Range
+from skymill.config.base import ConfigModel, Range, fill_from_preset
 
 SIDES = ("train", "validation", "test")
 
@@ -149,13 +148,7 @@ class ParametricPriors(ConfigModel):
     @classmethod
     def _fill_from_preset(cls, values: Any) -> Any:
         """Put the preset's values below the given ones; sizes are mixed key by key if they are of one kind."""
-        if not isinstance(values, Mapping) or values.get("preset", DEFAULT_PRESET) not in PRESETS:
-            return values
-        preset = PRESETS[values.get("preset", DEFAULT_PRESET)]
-        below, given = preset["sizes"], values.get("sizes")
-        if isinstance(given, Mapping) and given.get("kind", below["kind"]) == below["kind"]:
-            return {**preset, **values, "sizes": {**below, **given}}
-        return {**preset, **values}
+        return fill_from_preset(values, PRESETS, DEFAULT_PRESET, "sizes")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> ParametricPriors:
