@@ -43,7 +43,8 @@ DEFINITIONS = (
     (
         "what counts",
         "Sources at an edge or on masked or saturated pixels are left out of every figure (column is_counted of "
-        "matched.parquet).",
+        "matched.parquet). Of an SDSS photoObj catalogue the leaves of the deblending trees count; second entries of a "
+        "bright source, from before its family was detected again, are left out.",
     ),
     (
         "95 % interval",

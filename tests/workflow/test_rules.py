@@ -1,0 +1,73 @@
+"""Every rule that makes something says where it logs, what it costs and what it is doing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+RULES = {
+    name: body
+    for path in FILES
+    for name, body in re.findall(
+        r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL
+    )
+}
+WORKING = sorted(name for name, body in RULES.items() if "script:" in body)
+KEYS = [
+    "input",
+    "output",
+    "log",
+    "benchmark",
+    "wildcard_constraints",
+    "conda",
+    "threads",
+    "resources",
+    "params",
+    "message",
+    "script",
+]
+NEEDED = {"output", "params", "log", "benchmark", "conda", "threads", "resources", "message", "script"}
+
+
+def keys(rule):
+    return re.findall(r"^    (\w+):", RULES[rule], re.MULTILINE)
+
+
+def test_rules_were_found():
+    assert len(WORKING) >= 16
+
+
+@pytest.mark.parametrize("rule", WORKING)
+def test_a_working_rule_has_every_key_in_the_same_order(rule):
+    assert set(keys(rule)) >= NEEDED
+    assert keys(rule) == [key for key in KEYS if key in keys(rule)]
+    assert "code=code_stamp(" in RULES[rule]
+    assert "mem_mb=" in RULES[rule]
+    assert "runtime=" in RULES[rule]
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - set(WORKING)))
+def test_other_rules_are_targets_only(rule):
+    assert set(keys(rule)) == {"localrule", "input"}
+
+
+@pytest.mark.parametrize("rule", WORKING)
+def test_the_script_is_called_like_the_rule_and_holds_no_logic(rule):
+    script = ROOT / "workflow" / "scripts" / f"{rule}.py"
+    assert f'"../scripts/{rule}.py"' in RULES[rule]
+    text = script.read_text()
+    assert not re.search(r"^\s*(def|class|for|if|while) ", text, re.MULTILINE)
+    assert len(text.splitlines()) <= 25
+    assert re.search(rf"import {rule}$", text, re.MULTILINE)
+    assert "snakemake.config" not in text
+
+
+@pytest.mark.parametrize("path", [*FILES, ROOT / "Snakefile"], ids=lambda path: path.name)
+def test_rule_files_are_short_and_say_what_they_do(path):
+    text = path.read_text()
+    assert text.startswith("# ")
+    assert "lambda" not in re.sub("#.*", "", text)
+    assert "run:" not in [line.strip() for line in text.splitlines()]
+    assert len(text.splitlines()) <= (60 if path.name == "Snakefile" else 150)
