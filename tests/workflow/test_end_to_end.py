@@ -80,7 +80,7 @@ def test_each_stage_is_a_target(make_workflow, stage):
 def test_a_stage_alone_plans_only_what_it_needs(make_workflow):
     planned = make_workflow("alone").planned("blend")
     assert set(planned) == {"simulate_shard", "simulate_population", "blend_shard", "blend_set", "blend"}
-    assert planned["simulate_shard"] == 2
+    assert planned["simulate_shard"] == 4
 
 
 def test_a_misspelt_key_stops_the_run_and_names_the_known_ones(make_workflow):

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import yaml
 
 from skymill.data.stamps import StampSet
 from skymill.provenance.record import sha256
@@ -35,23 +36,22 @@ def assert_same(first, second):
             np.testing.assert_array_equal(values, second[1][name][layer])
 
 
+def shards(workflow, name):
+    (folder,) = (workflow.folder / "results/artifacts" / name).iterdir()
+    return len(list((folder / "shards").glob("*.h5")))
+
+
 def test_cores_and_shards_change_nothing(finished, make_workflow):
+    population = yaml.safe_load((finished.folder / "config.yaml").read_text())["populations"]["galaxies"]
     one = make_workflow(
         "one-core",
-        populations={
-            "galaxies": {
-                **{"kind": "parametric", "n_galaxies": 40, "stamp_px": 64, "shard_size": 1000},
-                "sizes": {"kind": "relation", "re_arcsec": [0.06, 0.4]},
-            }
-        },
-        blend={"shard_size": 6},
+        populations={"galaxies": {**population, "shard_size": 1000}},
+        blend={"shard_size": 1000},
     )
     done = one.run("blend", cores=1)
     assert done.returncode == 0, done.stdout
-    (folder,) = (one.folder / "results/artifacts/simulate/galaxies").iterdir()
-    assert len(list((folder / "shards").glob("*.h5"))) == 1
-    (folder,) = (one.folder / "results/artifacts/blend/train").iterdir()
-    assert len(list((folder / "shards").glob("*.h5"))) == 4
+    assert [shards(finished, name) for name in SETS] == [4, 4, 2, 2]
+    assert [shards(one, name) for name in SETS] == [1, 1, 1, 1]
     assert_same(products(finished), products(one))
 
 
@@ -61,16 +61,16 @@ def test_a_killed_run_goes_on_to_the_same_bits(finished, make_workflow):
         workflow.command("blend"), cwd=workflow.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
-    shards = workflow.folder / "results/artifacts"
+    artifacts = workflow.folder / "results/artifacts"
     deadline = time.monotonic() + 300
-    while not list(shards.glob("simulate/*/*/shards/*.h5")) and time.monotonic() < deadline:
+    while not list(artifacts.glob("simulate/*/*/shards/*.h5")) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert process.poll() is None, "the run ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not list(shards.glob("blend/*/*/truth.parquet"))
+    assert not list(artifacts.glob("blend/*/*/truth.parquet"))
     assert workflow.run("--unlock").returncode == 0
     done = workflow.run("blend", "--rerun-incomplete")
     assert done.returncode == 0, done.stdout
-    assert not list(shards.rglob(".partial-*"))
+    assert not list(artifacts.rglob(".partial-*"))
     assert_same(products(finished), products(workflow))
