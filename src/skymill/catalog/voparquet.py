@@ -1,4 +1,4 @@
-"""Parquet files that carry VOTable metadata, after the VOParquet convention 1.0 (IVOA note, Taylor et al. 2025).
+"""Parquet files that carry VOTable metadata, after the VOParquet convention 1.0 (IVOA Note of 2025-01-16).
 
 Astropy reads them as ``parquet.votable``; TOPCAT, pandas and DuckDB read them as Parquet.
 """

@@ -1,4 +1,4 @@
-"""What a detector found in each blend: the classes of Boucaud et al. 2020 (MNRAS 491, 2481, section 5.1)."""
+"""What a detector found in each blend: the classes of Boucaud et al. 2020 (MNRAS 491, 2481)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PLAIN = Pass(threshold_rms=1.5, min_area_px=5, deblend_levels=32, deblend_contra
 """SExtractor's defaults."""
 COLD = Pass(threshold_rms=5.0, min_area_px=10, deblend_levels=64, deblend_contrast=0.01)
 HOT = Pass(threshold_rms=4.0, min_area_px=6, deblend_levels=64, deblend_contrast=1e-4)
-"""The two passes of Boucaud et al. 2020, MNRAS 491, 2481, section 4.1."""
+"""The two passes of Boucaud et al. 2020, MNRAS 491, 2481."""
 
 
 class ThresholdConfig(ConfigModel):

@@ -31,7 +31,7 @@ def find_blends(extractor: Extractor, config: ThresholdConfig, tile: Tile, layou
     """Find the sources of a mosaic of blends; adds ``stamp_id`` and turns x, y into canvas pixels.
 
     With ``cold_hot`` a blend's sources are the hot ones where the cold pass finds fewer than two, as Boucaud et al.
-    (2020, MNRAS 491, 2481, section 4.1) run SExtractor. What lies in the gaps between stamps is dropped.
+    (2020, MNRAS 491, 2481) run SExtractor. What lies in the gaps between stamps is dropped.
     """
     if config.setting == "plain":
         return on_stamps(extractor.extract(tile, config.plain), layout)

@@ -66,13 +66,6 @@ def bootstrap_intervals(
     return {name: _percentiles(np.concatenate(parts), level) for name, parts in replicates.items()}
 
 
-def bootstrap_interval(
-    statistic: Statistic, groups: ArrayLike, generator: np.random.Generator, **options: float
-) -> tuple[float, float]:
-    """Return the interval of one statistic; see :func:`bootstrap_intervals`."""
-    return bootstrap_intervals({"": statistic}, groups, generator, **options)[""]
-
-
 def _draw(generator: np.random.Generator, n_replicates: int, n_groups: int) -> NDArray[np.float64]:
     """Draw `n_groups` groups with replacement, `n_replicates` times; return the counts (n_replicates, n_groups)."""
     drawn = generator.integers(0, n_groups, size=(n_replicates, n_groups))

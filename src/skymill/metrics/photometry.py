@@ -1,7 +1,7 @@
 """How far measured fluxes are from true ones.
 
 `flux` and `flux_true` share one unit. ``delta_mag`` is measured minus true magnitude: positive when the measurement
-is too faint. The definitions are those of Boucaud et al. 2020 (MNRAS 491, 2481, section 5), whose published figures
+is too faint. The definitions are those of Boucaud et al. 2020 (MNRAS 491, 2481), whose published figures
 `tests/science/test_published_figures.py` recomputes with these functions. `weights` are the bootstrap counts of
 :mod:`skymill.metrics.weighted`.
 """

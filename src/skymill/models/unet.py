@@ -1,4 +1,4 @@
-"""A U-Net with a flux head (after Ronneberger et al. 2015 and the blend2mask2flux of Boucaud et al. 2020, sect. 3.2).
+"""A U-Net with a flux head (after Ronneberger et al. 2015 and the blend2mask2flux of Boucaud et al. 2020).
 
 The decoder gives masks of the central galaxy and of its neighbours. The flux head sees the encoder's last map and the
 decoder's features averaged inside each mask.

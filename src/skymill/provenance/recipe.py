@@ -68,8 +68,3 @@ class Recipe:
             "params": self.params,
             "parents": dict(self.parents),
         }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Make the recipe again from what :meth:`to_dict` gave."""
-        return cls(values["stage"], values["name"], dict(values["params"]), dict(values["parents"]))

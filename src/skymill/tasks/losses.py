@@ -44,7 +44,7 @@ def log_l1(predicted: Tensor, scale: Tensor, true: Tensor) -> Tensor:
 
 @FLUX_LOSSES.register("mape")
 def mape(predicted: Tensor, scale: Tensor, true: Tensor) -> Tensor:
-    """|ΔF| / F as in Boucaud et al. (2020, sect. 3.3); it favours fluxes that are too low."""
+    """|ΔF| / F as in Boucaud et al. (2020, MNRAS 491, 2481); it favours fluxes that are too low."""
     # Beyond a factor e**3 the exponential would throw the network off; there the slope is kept constant.
     ratio = (
         torch.exp((predicted - true).clamp(max=3.0)) + (predicted - true - 3.0).clamp(min=0.0) * torch.e**3

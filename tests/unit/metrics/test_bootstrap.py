@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from skymill.metrics import weighted
-from skymill.metrics.bootstrap import bootstrap_interval, bootstrap_intervals
+from skymill.metrics.bootstrap import bootstrap_intervals
 from skymill.metrics.photometry import flux_mape
+
+
+def bootstrap_interval(statistic, groups, generator, **options):
+    return bootstrap_intervals({"": statistic}, groups, generator, **options)[""]
 
 
 def interval(values, groups=None, seed=5, **options):
