@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from skymill.errors import DataError
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes the name `path` once the block has ended well.
+
+    A partial file that a killed process left of an earlier attempt is removed first.
 
     Parameters
     ----------
@@ -33,6 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_left_over(path)
     except OSError as error:
         raise _not_writable(path, error) from error
     try:
@@ -45,6 +49,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise _not_writable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _clear_left_over(path: Path) -> None:
+    """Remove what a killed process left of an earlier attempt at `path`; of two writers the later one goes on."""
+    left_over = re.compile(rf"\.partial-\d+-{re.escape(path.name)}")
+    for other in path.parent.glob(".partial-*"):
+        if left_over.fullmatch(other.name):
+            other.unlink(missing_ok=True)
 
 
 def _not_writable(path: Path, error: OSError) -> DataError:

@@ -119,3 +119,30 @@ def test_text_is_utf8(tmp_path):
     write_text(tmp_path / "text", "σ = 0.1″")
 
     assert (tmp_path / "text").read_bytes() == "σ = 0.1″".encode()
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    left_over, of_another, of_a_longer_name = (
+        tmp_path / name
+        for name in (".partial-13154-20-30.h5", ".partial-13154-30.h5.txt", ".partial-7-120-30.h5")
+    )
+    for path in (left_over, of_another, of_a_longer_name):
+        path.write_text("half")
+    write_text(tmp_path / "20-30.h5", "whole")
+    assert not left_over.exists()
+    assert of_another.exists()
+    assert of_a_longer_name.exists()
+    write_text(tmp_path / "30.h5", "whole")
+    assert names(tmp_path) == [".partial-13154-30.h5.txt", ".partial-7-120-30.h5", "20-30.h5", "30.h5"]
+
+
+def test_of_two_writers_the_later_one_wins_and_the_earlier_one_says_so(tmp_path):
+    target = tmp_path / "table.txt"
+    with pytest.raises(DataError, match=r"table\.txt"), atomic_path(target) as earlier:
+        earlier.write_text("earlier")
+        later = earlier.with_name(".partial-1-table.txt")
+        earlier.rename(later)  # as if another process of another number were writing
+        with atomic_path(target) as partial:
+            partial.write_text("later")
+        assert not later.exists()
+    assert target.read_text() == "later"
