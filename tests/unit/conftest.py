@@ -1,4 +1,4 @@
-"""A results folder with small artifacts in it, as stages leave them."""
+"""A results folder with small artifacts in it, as stages leave them, and FITS files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.provenance.artifacts import Artifact, read_artifact
@@ -106,3 +108,22 @@ def two_runs(tmp_path, two_runs_elsewhere) -> list[Artifact]:
     artifacts = tmp_path / "results" / "artifacts"
     shutil.copytree(two_runs_elsewhere[0].folder.parents[2], artifacts)
     return [read_artifact(artifacts / artifact.label) for artifact in two_runs_elsewhere]
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Write HDUs (arrays, (array, header) pairs or HDUs) into one FITS file."""
+
+    def write_file(*images: Any, name: str = "image.fits") -> Path:
+        hdus: list = []
+        for number, image in enumerate(images):
+            if isinstance(image, fits.hdu.base._BaseHDU):
+                hdus.append(image)
+                continue
+            data, header = image if isinstance(image, tuple) else (image, None)
+            hdus.append((fits.ImageHDU if number else fits.PrimaryHDU)(data, header))
+        path = tmp_path / name
+        fits.HDUList(hdus).writeto(path)
+        return path
+
+    return write_file

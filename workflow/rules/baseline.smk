@@ -1,9 +1,9 @@
 # baseline: what the detectors that users have today give on the same pixels
 #
-# needs   ingest/<tile>, inject/<tile> or blend/test; the source-extractor program for the detectors of that kind
+# needs   ingest/<tile>, inject/<tile>, blend/test or blend/real; the source-extractor program for the detectors of that kind
 # makes   baseline/<tile>[.injected].<detector>/<version>/catalogue.parquet  (schema `measurement`)
-#         baseline/test_blends.<detector>/<version>/catalogue.parquet
-# steps   one job a tile and detector; one job a detector on the test blends
+#         baseline/{test_blends,real_blends}.<detector>/<version>/catalogue.parquet
+# steps   one job a tile and detector; one job a detector on each set of test blends
 
 
 rule baseline:
@@ -23,7 +23,7 @@ rule baseline_tile:
     benchmark:
         "results/benchmarks/baseline/{name}.{version}.tsv"
     wildcard_constraints:
-        name=r"(?!test_blends\.)[A-Za-z0-9][A-Za-z0-9_.-]*",
+        name=rf"(?!{OF_BLENDS})[A-Za-z0-9][A-Za-z0-9_.-]*",
     conda:
         "../../envs/baseline.yaml"
     threads: 1
@@ -51,7 +51,7 @@ rule baseline_blends:
     benchmark:
         "results/benchmarks/baseline/{name}.{version}.tsv"
     wildcard_constraints:
-        name=r"test_blends\.[A-Za-z0-9_-]+",
+        name=rf"{OF_BLENDS}[A-Za-z0-9_-]+",
     conda:
         "../../envs/baseline.yaml"
     threads: 1

@@ -12,7 +12,7 @@ sys.path.insert(0, str(BASE / "src"))
 
 from skymill.config.run import load_config
 from skymill.errors import SkymillError
-from skymill.plan.artifact import ARTIFACTS, FAILURES, STAGES
+from skymill.plan.artifact import ARTIFACTS, BLEND_DATASETS, FAILURES, STAGES
 from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
 from skymill.plan.library import hand_to_jobs
@@ -25,6 +25,10 @@ try:
     plan = build_plan(run_config, BASE, missing_detectors())
 except SkymillError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Begins the names of catalogues of blends.
+OF_BLENDS = rf"({'|'.join(BLEND_DATASETS)})\."
 
 
 wildcard_constraints:

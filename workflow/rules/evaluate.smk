@@ -1,8 +1,8 @@
 # evaluate: the networks measure the test blends, at the galaxies' true positions
 #
-# needs   train/<model> and blend/test
-# makes   evaluate/test_blends.<model>/<version>/catalogue.parquet  one row a galaxy (schema `measurement`)
-# steps   one job a model
+# needs   train/<model> and blend/test, blend/real
+# makes   evaluate/{test_blends,real_blends}.<model>/<version>/catalogue.parquet  one row a galaxy (schema `measurement`)
+# steps   one job a model and set of blends
 
 
 rule evaluate:

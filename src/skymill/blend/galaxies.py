@@ -56,7 +56,7 @@ def galaxies_of_side(truth: Catalogue, side: str, survey: Survey, largest_group:
     truth : Catalogue
         Schema ``galaxies``.
     side : str
-        ``train``, ``validation`` or ``test``.
+        ``train``, ``validation``, ``test``, or ``all`` of them.
     survey : Survey
         Pixel scale and PSF.
     largest_group : int
@@ -67,11 +67,11 @@ def galaxies_of_side(truth: Catalogue, side: str, survey: Survey, largest_group:
     ConfigError
         If the side has fewer galaxies than that.
     """
-    usable = (truth["side"] == side) & ((truth["flags"] & Flag.FAILED) == 0)
+    usable = ((truth["side"] == side) | (side == "all")) & ((truth["flags"] & Flag.FAILED) == 0)
     count = int(usable.sum())
     if count < largest_group:
         raise ConfigError(
-            f"split.{side}",
+            "populations" if side == "all" else f"split.{side}",
             expected=f"at least {largest_group} galaxies, as many as the largest of blend.group_sizes",
             found=f"{count} of {len(truth)}",
             remedy="Raise populations.*.n_galaxies or this side's fraction.",

@@ -9,7 +9,7 @@ import numpy as np
 
 from skymill.blend.galaxies import Galaxies
 from skymill.blend.separation import SEPARATIONS
-from skymill.config.blend import BlendConfig
+from skymill.config.blend import Composition
 from skymill.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class GroupRecipe:
 
     Parameters
     ----------
-    config : BlendConfig
+    config : Composition
         Group sizes, separations and differences in magnitude.
     galaxies : Galaxies
         Galaxies of one side.
@@ -54,7 +54,7 @@ class GroupRecipe:
         If no two galaxies differ by the wanted magnitudes.
     """
 
-    def __init__(self, config: BlendConfig, galaxies: Galaxies) -> None:
+    def __init__(self, config: Composition, galaxies: Galaxies) -> None:
         self.config, self.galaxies = config, galaxies
         self._sizes = np.array(list(config.group_sizes))
         shares = np.array(list(config.group_sizes.values()), dtype=np.float64)

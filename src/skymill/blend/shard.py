@@ -15,7 +15,7 @@ from skymill.blend.groups import GroupRecipe
 from skymill.blend.noise import Noise, build_noise
 from skymill.blend.truth import group_truth
 from skymill.catalog.catalogue import Catalogue, essentials
-from skymill.config.blend import BlendConfig
+from skymill.config.blend import Composition
 from skymill.data.stamps import Attributes, StampSet, write_shard
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
@@ -70,7 +70,7 @@ def blend_shard(
         If a file cannot be read or written, or the tile has too little blank sky.
     """
     params = recipe["params"]
-    config, survey = BlendConfig.model_validate(params["blend"]), Survey.model_validate(params["survey"])
+    config, survey = Composition.model_validate(params["blend"]), Survey.model_validate(params["survey"])
     population = Catalogue.read(galaxies_truth, "galaxies")
     galaxies = galaxies_of_side(population, params["side"], survey, max(config.group_sizes))
     noise = build_noise(config.noise, survey, Tile.read(noise_tile) if noise_tile else None)
@@ -83,7 +83,7 @@ def blend_shard(
     log.info("%s blends %d to %d are made", params["side"], start, stop - 1)
 
 
-def _check_stamps(config: BlendConfig, stamp_px: int, path: str | Path) -> None:
+def _check_stamps(config: Composition, stamp_px: int, path: str | Path) -> None:
     if stamp_px < config.required_stamp_px():
         raise ConfigError(
             "blend.canvas_px",
@@ -97,7 +97,7 @@ class _Maker:
     """Makes blends by number."""
 
     def __init__(
-        self, recipe: Mapping[str, Any], config: BlendConfig, survey: Survey, galaxies: Galaxies, noise: Noise
+        self, recipe: Mapping[str, Any], config: Composition, survey: Survey, galaxies: Galaxies, noise: Noise
     ) -> None:
         self.seed, self.name = recipe["params"]["seed"], recipe["name"]
         self.config, self.galaxies, self.noise = config, galaxies, noise

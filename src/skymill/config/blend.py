@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -136,7 +137,7 @@ that range is empty. The canvas is larger than their 128 px, so that a stamp aro
 """
 
 
-class BlendConfig(ConfigModel):
+class Composition(ConfigModel):
     """How blends are composed; ``preset`` fills the keys that are not given."""
 
     execution_keys: ClassVar[frozenset[str]] = frozenset({"shard_size"})
@@ -145,9 +146,6 @@ class BlendConfig(ConfigModel):
     preset: Literal["pairs", "boucaud20"] = Field(
         DEFAULT_PRESET, description="Named set of values for all keys that are not given."
     )
-    n_train: int = Field(8000, gt=0, le=10**8, description="Blends to train on.")
-    n_validation: int = Field(1000, gt=0, le=10**8, description="Blends to watch the training with.")
-    n_test: int = Field(2000, gt=0, le=10**8, description="Blends to test on.")
     canvas_px: int = Field(112, ge=16, le=2048, multiple_of=2, description="Side of a blend's image; even.")
     group_sizes: GroupSizes = Field(
         {1: 0.1, 2: 0.75, 3: 0.12, 4: 0.03}, description="Share of the blends by number of galaxies."
@@ -171,7 +169,7 @@ class BlendConfig(ConfigModel):
         return fill_from_preset(values, PRESETS, DEFAULT_PRESET, "separation")
 
     @model_validator(mode="after")
-    def _fits_canvas(self) -> BlendConfig:
+    def _fits_canvas(self) -> Composition:
         if self.delta_mag[0] < 0:
             raise ValueError(f"delta_mag: expected differences that are not negative, found {self.delta_mag}")
         if max(self.group_sizes) > 1 and self.separation.limit >= self.canvas_px / 2:
@@ -193,3 +191,35 @@ class BlendConfig(ConfigModel):
     def largest_input_px(self) -> int:
         """Return the side of the largest cutout around any galaxy of a blend that lies inside the canvas."""
         return self.canvas_px - 2 * int(self.max_separation_px)
+
+    def composition(self) -> dict[str, Any]:
+        """Return the keys that determine a blend by its number, as plain values: those of a :class:`Composition`."""
+        return {
+            name: value for name, value in self.recipe_params().items() if name in Composition.model_fields
+        }
+
+
+class BlendConfig(Composition):
+    """The blends to train and to test on."""
+
+    n_train: int = Field(8000, gt=0, le=10**8, description="Blends to train on.")
+    n_validation: int = Field(1000, gt=0, le=10**8, description="Blends to watch the training with.")
+    n_test: int = Field(2000, gt=0, le=10**8, description="Blends to test on.")
+
+
+class RealBlendsConfig(Composition):
+    """A second set of test blends, of all galaxies of a population that no network is trained on.
+
+    Keys that are not given are those of `blend`, unless a preset is named here.
+    """
+
+    n: int = Field(600, gt=0, le=10**8, description="Blends to test on.")
+
+
+def fill_from_blend(real_blends: Any, blend: Any) -> Any:
+    """Put the keys of `blend` below those of `real_blends`, both as they are written; see :class:`RealBlendsConfig`."""
+    if not isinstance(real_blends, Mapping) or not isinstance(blend, Mapping) or "preset" in real_blends:
+        return real_blends
+    shared = {key: value for key, value in blend.items() if key in Composition.model_fields}
+    shared.pop("population", None)
+    return {**shared, **real_blends}

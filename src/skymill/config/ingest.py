@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel
+from skymill.config.table import read_table
 from skymill.errors import ConfigError
 
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
@@ -130,82 +129,8 @@ class IngestConfig(SurveyMatch):
 
 
 def load_tiles(path: str | Path) -> list[TileRow]:
-    """Read and check the tile table.
-
-    Parameters
-    ----------
-    path : str or Path
-        Tab-separated, one header line with names of :class:`TileRow`'s fields in any order, one row a tile. Empty
-        cells take the field's default; empty lines and lines that begin with ``#`` are skipped.
-
-    Returns
-    -------
-    list of TileRow
-        In the order of the file; an empty list if there is only a header.
-
-    Raises
-    ------
-    ConfigError
-        Naming file, line and column: a file that is not there, an unknown or missing column, a cell that is not
-        valid, a tile_id that occurs twice.
-    """
-    lines = _data_lines(path)
-    _, header = next(lines, (0, []))
-    _check_header(path, header)
-    rows: dict[str, TileRow] = {}
-    for number, cells in lines:
-        row = _parse_row(path, number, header, cells)
-        if row.tile_id in rows:
-            raise ConfigError(
-                f"{path}, line {number}, column tile_id",
-                expected="each tile_id once",
-                found=f"'{row.tile_id}' a second time",
-                remedy="Rename one of the two tiles.",
-            )
-        rows[row.tile_id] = row
-    return list(rows.values())
-
-
-def _data_lines(path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """Give line number and cells of each line that says something."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(path, expected="a tab-separated tile table", found=str(error)) from None
-    reader = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    for number, cells in enumerate(reader, start=1):
-        if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-            yield number, [cell.strip() for cell in cells]
-
-
-def _check_header(path: str | Path, header: Sequence[str]) -> None:
-    known = list(TileRow.model_fields)
-    needed = [name for name, field in TileRow.model_fields.items() if field.is_required()]
-    unknown = [name for name in header if name not in known]
-    missing = [name for name in needed if name not in header]
-    if unknown or missing or len(set(header)) < len(header):
-        wrong = f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}"
-        raise ConfigError(
-            f"{path}, header",
-            expected=f"the columns {', '.join(needed)} and any of {', '.join(known)}, each once, between tabs",
-            found=wrong if unknown or missing else f"a column twice: {', '.join(header)}",
-        )
-
-
-def _parse_row(path: str | Path, number: int, header: Sequence[str], cells: Sequence[str]) -> TileRow:
-    where = f"{path}, line {number}"
-    if len(cells) > len(header):
-        raise ConfigError(where, expected=f"{len(header)} cells", found=f"{len(cells)}")
-    filled = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
-    try:
-        return TileRow.model_validate(filled)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        expected = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:
-            raise ConfigError(where, expected=expected, found=f"the cells {filled}") from None
-        found = "an empty cell" if first["type"] == "missing" else repr(first["input"])
-        raise ConfigError(f"{where}, column {first['loc'][0]}", expected=expected, found=found) from None
+    """Read and check the tile table; see :func:`skymill.config.table.read_table` for its form and errors."""
+    return read_table(path, TileRow, "tile_id", "tile table")
 
 
 def local_location(location: str, data_dir: str | Path | None = None) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from skymill.config.cutouts import CutoutRow
 from skymill.config.ingest import TileRow
 from skymill.config.run import RunConfig
 
@@ -15,8 +16,10 @@ Every key of a run, generated from the typed configuration: `skymill docs config
 Unknown keys are errors. Units stand at the end of names: `_arcsec`, `_mag`, `_px`. Defaults live in the code, once; a
 file in this folder holds what it changes. `workflow/schemas/config.schema.json` is the same as JSON schema for editors.
 
-- `config.yaml`: the default run. `sdss.yaml`: a real SDSS frame. `surveys/`: one file a survey (docs/add-a-survey.md).
-- `tiles.tsv`, `sdss_tiles.tsv`: tile tables, tab-separated, one row a tile; their columns are the last table below.
+- `config.yaml`: the default run. `sdss.yaml`: a real SDSS frame. `real.yaml`: test blends of real galaxies.
+- `surveys/`: one file a survey (docs/add-a-survey.md).
+- `tiles.tsv`, `sdss_tiles.tsv`: tile tables, tab-separated, one row a tile; their columns are the table TileRow below.
+- Populations of kind `cutouts` name a table of the same form; its columns are the table CutoutRow below.
 - A single key on the command line: `snakemake --config data_dir=FOLDER`, which replaces it at the top level.
 """
 
@@ -29,7 +32,8 @@ def json_schema() -> str:
 def config_page() -> str:
     """Return the Markdown page that describes every key: one table a piece, the top level first."""
     schema = RunConfig.model_json_schema()
-    pieces = {"RunConfig": schema, **schema.get("$defs", {}), "TileRow": TileRow.model_json_schema()}
+    tables = {"TileRow": TileRow.model_json_schema(), "CutoutRow": CutoutRow.model_json_schema()}
+    pieces = {"RunConfig": schema, **schema.get("$defs", {}), **tables}
     sections = [_section(name, piece) for name, piece in pieces.items() if "properties" in piece]
     return "\n".join([INTRODUCTION, *sections])
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel
-from skymill.config.blend import BlendConfig
+from skymill.config.blend import BlendConfig, Composition, RealBlendsConfig, fill_from_blend
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.ingest import IngestConfig
@@ -29,7 +29,9 @@ class RunConfig(ConfigModel):
     survey: Name = Field(description="Survey that is simulated: a file in surveys_dir.")
     surveys_dir: str = Field("config/surveys", description="Folder of the surveys.")
     data_dir: str | None = Field(
-        None, description="Folder with files of the same names as in the tile table; replaces paths and URLs."
+        None,
+        description="Folder with files of the same names as in the tile table and as the catalogues of real galaxies; "
+        "replaces paths and URLs.",
     )
     leave_out_failed: bool = Field(
         False, description="Leave out tiles whose ingest has failed before; the report lists them."
@@ -37,6 +39,9 @@ class RunConfig(ConfigModel):
     split: SplitConfig = Field(SplitConfig(), description="Division of the galaxies before blending.")
     populations: dict[Name, PopulationConfig] = Field(min_length=1, description="Isolated galaxies, by name.")
     blend: BlendConfig = Field(description="How blends are composed.")
+    real_blends: RealBlendsConfig | None = Field(
+        None, description="Test blends of galaxies that no network is trained on; null: none."
+    )
     models: dict[Name, ModelConfig] = Field(min_length=1, description="Networks to train, by name.")
     tiles: str | None = Field(None, description="Tile table (TSV); null: no tiles but the simulated fields.")
     fields: dict[Name, FieldConfig] = Field({}, description="Simulated tiles, by tile id.")
@@ -51,28 +56,52 @@ class RunConfig(ConfigModel):
     compare: CompareConfig = Field(CompareConfig(), description="Matching and metrics.")
     report: ReportConfig = Field(ReportConfig(), description="The report page.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_blend(cls, values: Any) -> Any:
+        """Let the blends of real galaxies be composed as the others are, where nothing else is said."""
+        if not isinstance(values, Mapping) or values.get("real_blends") is None:
+            return values
+        return {**values, "real_blends": fill_from_blend(values["real_blends"], values.get("blend"))}
+
     @model_validator(mode="after")
     def _names_fit(self) -> RunConfig:
         """Check what one piece says about another."""
-        if self.blend.population not in self.populations:
-            known = ", ".join(self.populations)
-            raise ValueError(f"blend.population: expected one of {known}, found '{self.blend.population}'")
-        self._stamps_fit()
+        for key, blends in self._compositions().items():
+            if blends.population not in self.populations:
+                known = ", ".join(self.populations)
+                raise ValueError(f"{key}.population: expected one of {known}, found '{blends.population}'")
+            self._stamps_fit(key, blends)
+        self._real_galaxies_are_unseen()
         if both := set(self.models) & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
 
-    def _stamps_fit(self) -> None:
+    def _compositions(self) -> dict[str, Composition]:
+        pieces = {"blend": self.blend, "real_blends": self.real_blends}
+        return {key: piece for key, piece in pieces.items() if piece is not None}
+
+    def _real_galaxies_are_unseen(self) -> None:
+        """Check that no galaxy of the second test set can be among those that networks are trained on."""
+        if self.real_blends is None:
+            return
+        tested, trained = self.real_blends.population, self.blend.population
+        catalogues = [getattr(self.populations[name], "catalogue", None) for name in (tested, trained)]
+        if tested == trained or (catalogues[0] is not None and catalogues[0] == catalogues[1]):
+            why = f"whose galaxies are not those of '{trained}' (blend.population), which networks are trained on"
+            raise ValueError(f"real_blends.population: expected a population {why}, found '{tested}'")
+
+    def _stamps_fit(self, key: str, blends: Composition) -> None:
         """Check that stamps cover the blends' canvas, and that the canvas covers the networks' input."""
-        stamp_px, needed_px = self.populations[self.blend.population].stamp_px, self.blend.required_stamp_px()
+        stamp_px, needed_px = self.populations[blends.population].stamp_px, blends.required_stamp_px()
         if stamp_px < needed_px:
-            where = f"populations.{self.blend.population}.stamp_px"
-            why = "so that a galaxy beside the central one still covers blend.canvas_px"
+            where = f"populations.{blends.population}.stamp_px"
+            why = f"so that a galaxy beside the central one still covers {key}.canvas_px"
             raise ValueError(f"{where}: expected at least {needed_px}, {why}, found {stamp_px}")
-        largest_px = self.blend.largest_input_px()
+        largest_px = blends.largest_input_px()
         for name, model in self.models.items():
             if model.input_px > largest_px:
-                why = "so that a stamp around each galaxy lies within blend.canvas_px"
+                why = f"so that a stamp around each galaxy lies within {key}.canvas_px"
                 raise ValueError(
                     f"models.{name}.input_px: expected at most {largest_px}, {why}, found {model.input_px}"
                 )
@@ -125,7 +154,15 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
     options = [schema]
     for part in location:
         options = [inner for option in options for inner in _step(schema, option, str(part))]
-    return sorted({key for option in options for key in _resolved(schema, option).get("properties", {})})
+    forms = [form for option in options for form in _forms(schema, option)]
+    return sorted({key for form in forms for key in form.get("properties", {})})
+
+
+def _forms(schema: Mapping, option: Mapping) -> list[Mapping]:
+    """Return the forms that a piece may take: one, several kinds, or a piece or null."""
+    option = _resolved(schema, option)
+    forms = [*option.get("oneOf", []), *option.get("anyOf", [])]
+    return [inner for form in forms for inner in _forms(schema, form)] or [option]
 
 
 def _step(schema: Mapping, option: Mapping, part: str) -> list[Mapping]:

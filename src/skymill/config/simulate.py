@@ -158,20 +158,45 @@ class ParametricPriors(ConfigModel):
         return self
 
 
-class RealPriors(ConfigModel):
+class _Images(ConfigModel):
+    """What populations that are made from images share."""
+
+    catalogue: str = Field(
+        min_length=1,
+        description="real: path of the catalogue (FITS); its image and PSF files lie beside it. cutouts: path of the "
+        "table (TSV). The run's data_dir replaces its folder.",
+    )
+    max_noise_rms: float = Field(
+        0.3,
+        gt=0,
+        le=100,
+        description="Largest noise that comes along with the image, in units of the survey's background_rms: no galaxy "
+        "is made brighter than this allows.",
+    )
+    mag_slope: float = Field(0.2, ge=-1, le=1, description="Slope of the counts where `mag` is drawn.")
+    fft_max_px: int = Field(
+        4096,
+        ge=128,
+        le=16384,
+        description="Largest Fourier transform; a galaxy that needs more fails by itself.",
+    )
+
+
+class RealPriors(_Images):
     """Real galaxies of a GalSim RealGalaxyCatalog, brought to the survey's PSF, pixels and zero-point."""
 
-    kind: Literal["real"] = Field(description="Galaxies from images.")
-    catalogue: str = Field(
-        min_length=1, description="Path of the catalogue (FITS); its image and PSF files lie beside it."
-    )
+    kind: Literal["real"] = Field(description="Galaxies from images that are deconvolved.")
     catalogue_mag: MagRange = Field(
         (-5.0, 40.0), description="Which galaxies are used, by the catalogue's MAG column."
     )
-    mag: MagRange | None = Field(
-        None, description="Magnitudes to scale to; null: the catalogue's MAG + mag_offset."
+    min_image_px: int = Field(
+        1, ge=1, le=10_000, description="Galaxies on smaller images are not used: their light is cut off."
     )
-    mag_slope: float = Field(0.2, ge=-1, le=1, description="Slope of the counts where `mag` is given.")
+    mag: MagRange | None = Field(
+        None,
+        description="Magnitudes to scale to, for each galaxy from what max_noise_rms allows; null: the catalogue's MAG "
+        "+ mag_offset, and galaxies whose noise is too large at that are not used.",
+    )
     mag_offset: float = Field(
         0.0, ge=-20, le=20, description="Added to the catalogue's magnitudes: its band to the survey's."
     )
@@ -182,11 +207,25 @@ class RealPriors(ConfigModel):
         le=1000,
         description="Width to which the image's noise is continued beyond its edge; 0: not.",
     )
-    fft_max_px: int = Field(
-        4096,
-        ge=128,
-        le=16384,
-        description="Largest Fourier transform; a galaxy that needs more fails by itself.",
+
+
+class CutoutPriors(_Images):
+    """Observed, isolated galaxies, moved farther away: shrunk and dimmed until their own PSF and noise are small."""
+
+    kind: Literal["cutouts"] = Field(
+        description="Galaxies from images with a segmentation map; none is deconvolved."
+    )
+    mag: MagRange = Field(
+        description="Magnitudes to dim to, for each galaxy from what its own magnitude and max_noise_rms allow."
+    )
+    shrink: Annotated[Range, _between(1e-3, 1)] = Field(
+        description="Smallest and largest factor that angular sizes are multiplied by, drawn evenly in the log."
+    )
+    max_psf_fraction: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Largest width of an image's PSF after shrinking, in units of the survey's; others are an error.",
     )
 
 
@@ -217,7 +256,13 @@ class RealPopulation(RealPriors, _Stamps):
     """Isolated galaxies from images."""
 
 
-PopulationConfig = Annotated[ParametricPopulation | RealPopulation, Field(discriminator="kind")]
+class CutoutPopulation(CutoutPriors, _Stamps):
+    """Isolated galaxies from observed images, moved farther away."""
+
+
+PopulationConfig = Annotated[
+    ParametricPopulation | RealPopulation | CutoutPopulation, Field(discriminator="kind")
+]
 """A population of isolated galaxies."""
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skymill.config.ingest import IngestConfig, TileFacts
+from skymill.data.fits_image import FitsImage, read_image, verify_sha256
 from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta
 from skymill.errors import DataError
 from skymill.ingest.background import measure_background
-from skymill.ingest.fits_image import FitsImage, read_image, verify_sha256
 from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
 from skymill.ingest.noise import rms_from, typical, usable_rms
 from skymill.ingest.stars import measure_psf

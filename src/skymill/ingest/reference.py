@@ -18,10 +18,10 @@ from astropy.io import fits
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.catalog.flags import Flag
 from skymill.config.ingest import SHA256_PATTERN
+from skymill.data.fits_image import fits_errors, verify_sha256
 from skymill.data.survey import image_flux_to_njy, njy_to_mag
 from skymill.data.tile import Tile
 from skymill.errors import DataError
-from skymill.ingest.fits_image import fits_errors, verify_sha256
 from skymill.provenance.record import recording
 from skymill.registry import Registry
 

@@ -12,7 +12,8 @@ RESULTS = Path("results")
 ARTIFACTS = RESULTS / "artifacts"
 FAILURES = RESULTS / "failures"
 SIDES = ("train", "validation", "test")
-TEST_BLENDS = "test_blends"
+BLEND_DATASETS = {"test_blends": "test", "real_blends": "real"}
+"""Sets of blends that detectors are compared on, and the artifact of the stage blend that each is."""
 
 FILES: dict[str, dict[str, str]] = {
     "fetch": {"file": "{name}"},

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from skymill.config.blend import Composition
+from skymill.config.cutouts import load_cutouts
 from skymill.config.ingest import TileRow, is_url, load_tiles, local_location
 from skymill.config.run import RunConfig
+from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
-from skymill.plan.artifact import SIDES, TABLE, TEST_BLENDS, Artifact, cut_into_shards, identity
+from skymill.plan.artifact import BLEND_DATASETS, SIDES, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.plan import Plan
 from skymill.provenance.recipe import Recipe
 
@@ -98,40 +101,52 @@ class _Builder:
                 "population": population.recipe_params(),
                 "split": self.config.split.recipe_params(),
             }
-            inputs, outside = {}, {}
-            if catalogue := getattr(population, "catalogue", None):
-                inputs["catalogue"] = self._locate(catalogue)
-                outside["catalogue"] = identity(inputs["catalogue"])
+            inputs, outside = self._galaxy_files(population)
             shards = cut_into_shards(population.n_galaxies, population.shard_size)
             self._add("simulate", name, params, outside=outside, inputs=inputs, shards=shards)
 
+    def _galaxy_files(self, population: PopulationConfig) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the catalogue that a population of real galaxies is made from, and the identities of its files."""
+        location = getattr(population, "catalogue", None)
+        if location is None:
+            return {}, {}
+        catalogue = self._locate(local_location(location, self.config.data_dir))
+        outside = {"catalogue": identity(catalogue)}
+        if isinstance(population, CutoutPopulation) and Path(catalogue).is_file():
+            for row in load_cutouts(catalogue):
+                files = row.files(catalogue)
+                outside |= {f"{row.id}.{role}": identity(path) for role, path in files.items()}
+        return {"catalogue": catalogue}, outside
+
     def _blend(self, tiles: Mapping[str, Artifact]) -> None:
-        blend = self.config.blend
+        for side in SIDES:
+            self._blend_set(
+                "blend", self.config.blend, side, side, getattr(self.config.blend, f"n_{side}"), tiles
+            )
+        if self.config.real_blends is not None:
+            # No network is trained on these galaxies: there is nothing to split.
+            real = self.config.real_blends
+            self._blend_set("real_blends", real, "real", "all", real.n, tiles)
+
+    def _blend_set(
+        self, key: str, blend: Composition, name: str, side: str, count: int, tiles: Mapping[str, Artifact]
+    ) -> None:
+        """Add one set of blends; `key` is where its composition stands in the configuration."""
         galaxies = self._artifact("simulate", blend.population)
         parents = {"galaxies": galaxies}
         inputs = {"stamps": galaxies.file("stamps"), "truth": galaxies.file("truth")}
         if noise_tile := getattr(blend.noise, "tile", None):
             if noise_tile not in tiles:
                 raise ConfigError(
-                    "blend.noise.tile",
+                    f"{key}.noise.tile",
                     expected=f"one of the tiles {', '.join(tiles) or '(none)'}",
                     found=noise_tile,
                 )
             parents["noise_tile"] = tiles[noise_tile]
             inputs["noise_tile"] = tiles[noise_tile].file("tile")
-        for side in SIDES:
-            count = getattr(blend, f"n_{side}")
-            params = {
-                "survey": self.survey.physics(),
-                "blend": blend.recipe_params(),
-                "side": side,
-                "n": count,
-            }
-            params["blend"] = {
-                key: value for key, value in params["blend"].items() if not key.startswith("n_")
-            }
-            shards = cut_into_shards(count, blend.shard_size)
-            self._add("blend", side, params, parents, inputs=inputs, shards=shards)
+        params = {"survey": self.survey.physics(), "blend": blend.composition(), "side": side, "n": count}
+        shards = cut_into_shards(count, blend.shard_size)
+        self._add("blend", name, params, parents, inputs=inputs, shards=shards)
 
     def _train(self) -> None:
         train, validation = self._artifact("blend", "train"), self._artifact("blend", "validation")
@@ -145,17 +160,22 @@ class _Builder:
             params = {"survey": self.survey.physics(), "model": model.recipe_params()}
             self._add("train", name, params, {"train": train, "validation": validation}, inputs=inputs)
 
+    def _blend_datasets(self) -> dict[str, Artifact]:
+        """Return the sets of blends of this run that detectors are compared on."""
+        sets = {artifact.recipe.name: artifact for artifact in self._of_stage("blend")}
+        return {dataset: sets[name] for dataset, name in BLEND_DATASETS.items() if name in sets}
+
     def _evaluate(self) -> None:
-        blends = self._artifact("blend", "test")
-        inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
         survey = {"survey": self.survey.physics()}
-        for model in self._of_stage("train"):
-            name = f"{TEST_BLENDS}.{model.recipe.name}"
-            with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
-            self._add("evaluate", name, survey, {"model": model, "blends": blends}, inputs=with_model)
-        for name, detector in self._detectors():
-            params = {**survey, "detector": detector.recipe_params()}
-            self._add("baseline", f"{TEST_BLENDS}.{name}", params, {"blends": blends}, inputs=inputs)
+        for dataset, blends in self._blend_datasets().items():
+            inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
+            for model in self._of_stage("train"):
+                name = f"{dataset}.{model.recipe.name}"
+                with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
+                self._add("evaluate", name, survey, {"model": model, "blends": blends}, inputs=with_model)
+            for name, detector in self._detectors():
+                params = {**survey, "detector": detector.recipe_params()}
+                self._add("baseline", f"{dataset}.{name}", params, {"blends": blends}, inputs=inputs)
 
     def _detectors(self) -> Iterator[tuple[str, Any]]:
         """Give the detectors that can run here."""
@@ -170,9 +190,13 @@ class _Builder:
 
     def _tiles(self) -> dict[str, Artifact]:
         """Plan fetch, ingest and reference of every tile, the simulated ones first; returns the ingested tiles."""
+        if taken := sorted(set(self.config.fields) & set(BLEND_DATASETS)):
+            raise ConfigError(
+                "fields", expected="names that no set of blends has", found=f"'{', '.join(taken)}'"
+            )
         tiles = {tile_id: self._field(tile_id) for tile_id in self.config.fields}
         for row in load_tiles(self._locate(self.config.tiles)) if self.config.tiles else []:
-            if row.tile_id in (*tiles, TEST_BLENDS):
+            if row.tile_id in (*tiles, *BLEND_DATASETS):
                 raise ConfigError(
                     f"{self.config.tiles}, tile_id",
                     expected="a name that no simulated field or set of blends has",
@@ -286,7 +310,7 @@ class _Builder:
 
     def _truths(self, tiles: Mapping[str, Artifact]) -> dict[str, Artifact]:
         """Return the artifact with the true or the reference sources of each dataset that has one."""
-        truths = {TEST_BLENDS: self._artifact("blend", "test")}
+        truths = self._blend_datasets()
         truths |= {f"{a.recipe.name}.injected": a for a in self._of_stage("inject") if a.recipe.name in tiles}
         return truths | {a.recipe.name: a for a in self._of_stage("reference") if a.recipe.name in tiles}
 

@@ -9,7 +9,7 @@ from typing import Any
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
-from skymill.plan.artifact import FILES, RESULTS, TEST_BLENDS, Artifact
+from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
 
 
 class Plan:
@@ -112,8 +112,8 @@ class Plan:
 
 
 def dataset_label(dataset: str) -> str:
-    """Return how metrics name a dataset: ``test_blends``, ``injected:<tile>`` or ``reference:<tile>``."""
-    if dataset == TEST_BLENDS:
+    """Return how metrics name a dataset: that of a set of blends, ``injected:<tile>`` or ``reference:<tile>``."""
+    if dataset in BLEND_DATASETS:
         return dataset
     tile, _, injected = dataset.partition(".")
     return f"{injected or 'reference'}:{tile}"

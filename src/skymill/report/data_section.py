@@ -14,6 +14,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.config.compare import ReportConfig
 from skymill.data.tile import Tile
 from skymill.errors import SkymillError
+from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
 from skymill.report.examples import Example, blend_examples, isolated_examples
 from skymill.report.facts import Table
 from skymill.report.images import Picture
@@ -63,7 +64,11 @@ def data_context(
         views += [view] if view else []
     return {
         "isolated": _isolated(inventory, background_rms, options.n_examples),
-        "blends": _blends(inventory, background_rms, options.n_examples),
+        "blends": [
+            _blends(blends, inventory, background_rms, options.n_examples)
+            for blends in BLEND_SETS.values()
+            if blends is TEST_BLENDS or inventory.find("blend", blends.artifact)
+        ],
         "tiles": views,
         "tile_table": Table(TILE_HEADER, rows, (2, 3, 4, 6, 7, 8, 9)),
         "tiles_not_shown": [entry.name for entry in tiles[MAX_TILES:]],
@@ -89,12 +94,12 @@ def _isolated(inventory: Inventory, background_rms: float, count: int) -> list[G
     return groups or [Group("Isolated galaxies", (), "This run simulated no isolated galaxies.")]
 
 
-def _blends(inventory: Inventory, background_rms: float, count: int) -> Group:
-    title, entry = "Blends", inventory.find("blend", "test")
+def _blends(blends: BlendSet, inventory: Inventory, background_rms: float, count: int) -> Group:
+    title, entry = blends.title, inventory.find("blend", blends.artifact)
     if entry is None:
-        return Group(title, (), "This run composed no test blends.")
+        return Group(title, (), f"This run composed no {title.lower()}.")
     caption = (
-        "Test blends from the closest to the widest, those without a neighbour last. Crosses: true centres. Masks: "
+        "From the closest to the widest, those without a neighbour last. Crosses: true centres. Masks: "
         "blue the central galaxy, orange its neighbours, purple both."
     )
     return _group(title, caption, lambda: blend_examples(entry, background_rms, count))

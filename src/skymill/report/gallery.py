@@ -16,8 +16,6 @@ from skymill.report.images import Mark, Picture, picture
 from skymill.report.inventory import Entry
 from skymill.report.look import TRUTH, Palette, Style
 
-DATASET = "test_blends"
-
 
 @dataclass(frozen=True)
 class Ratio:
@@ -57,7 +55,7 @@ class Wall:
 
 
 def gallery(
-    matched: Catalogue, blends: Entry, palette: Palette, background_rms: float, count: int
+    matched: Catalogue, dataset: str, blends: Entry, palette: Palette, background_rms: float, count: int
 ) -> list[Wall]:
     """Return the walls of all detectors that measured blends.
 
@@ -65,8 +63,10 @@ def gallery(
     ----------
     matched : Catalogue
         The matched table.
+    dataset : str
+        How metrics name the blends.
     blends : Entry
-        The test blends.
+        The blends.
     palette : Palette
         Styles of the detectors.
     background_rms : float
@@ -74,9 +74,9 @@ def gallery(
     count : int
         Cases on each side of a wall.
     """
-    rows = matched.select((matched["dataset"] == DATASET) & (matched["truth_id"] >= 0))
+    rows = matched.select((matched["dataset"] == dataset) & (matched["truth_id"] >= 0))
     truth = Catalogue.read(blends.folder / "truth.parquet", "blends")
-    chosen = {style: extremes(rows, style.detector, count) for style in palette}
+    chosen = {style: extremes(rows, dataset, style.detector, count) for style in palette}
     with StampSet.open(blends.main) as stamps:
         maker = _CaseMaker(rows, truth, stamps, palette, background_rms)
         return [
@@ -86,9 +86,11 @@ def gallery(
         ]
 
 
-def extremes(rows: Catalogue, detector: str, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def extremes(
+    rows: Catalogue, dataset: str, detector: str, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the largest and of the smallest relative flux errors in blends, each blend once."""
-    candidates = np.flatnonzero(measured_rows(rows, DATASET, detector) & np.isfinite(rows["separation"]))
+    candidates = np.flatnonzero(measured_rows(rows, dataset, detector) & np.isfinite(rows["separation"]))
     error = np.abs(rows["flux"][candidates] / rows["flux_true"][candidates] - 1.0)
     order = candidates[np.argsort(error, kind="stable")]
     # A list that is shorter than two full sides is shared between them, so that no case is both best and worst.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from skymill.metrics.record import MetricRecord
+from skymill.report.blend_sets import BLEND_SETS
 from skymill.report.look import Palette, Style
 from skymill.report.scores import Scores
 
@@ -19,7 +20,6 @@ COLUMNS = {
     "purity": ("purity", "%"),
 }
 DETECTION = ("completeness", "purity")
-BLENDS = {"test_blends": "Test blends", "real_blends": "Blends of real galaxies"}
 BOTH = "both_found"
 GIVEN, ABSENT = "given", "–"
 Records = dict[str, MetricRecord | None]
@@ -64,7 +64,7 @@ def headline_blocks(scores: Scores, palette: Palette, networks: Sequence[str]) -
         Detectors that are given the true positions on blends: completeness and purity mean nothing there.
     """
     return [
-        _block(scores, palette, dataset, subset, networks if dataset in BLENDS else ())
+        _block(scores, palette, dataset, subset, networks if dataset in BLEND_SETS else ())
         for dataset in scores.datasets
         for subset in (BOTH, "all")
         if subset in scores.subsets(dataset)
@@ -79,7 +79,7 @@ def dataset_title(dataset: str, subset: str = "all") -> str:
     if kind == "reference":
         return f"{tile} against its reference catalogue"
     who = "where the reference detector found every galaxy" if subset == BOTH else "all galaxies"
-    return f"{BLENDS.get(dataset, dataset)}, {who}"
+    return f"{BLEND_SETS[dataset].title if dataset in BLEND_SETS else dataset}, {who}"
 
 
 def _block(scores: Scores, palette: Palette, dataset: str, subset: str, given: Sequence[str]) -> Block:

@@ -18,6 +18,7 @@ from skymill import __version__
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.compare import CompareConfig, ReportConfig
 from skymill.errors import SkymillError
+from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
 from skymill.report.data_section import data_context
 from skymill.report.definitions import DEFINITIONS
 from skymill.report.facts import (
@@ -37,7 +38,7 @@ from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
 from skymill.report.models_section import model_context
 from skymill.report.published import CITATION
-from skymill.report.results import BOTH, Results, dataset_groups
+from skymill.report.results import Results, blend_groups, dataset_groups
 from skymill.report.scores import Scores
 from skymill.report.summary import lead, limits
 
@@ -50,7 +51,7 @@ SECTIONS = {
     "run": "What was run",
     "data": "Data",
     "training": "Training",
-    "blends": "Test blends",
+    "blends": "Blends",
     "injections": "Injections",
     "reference": "Reference catalogue",
     "gallery": "Best and worst cases",
@@ -206,14 +207,8 @@ def _run(material: Material) -> dict[str, Any]:
 
 
 def _results(material: Material, results: Results) -> dict[str, Any]:
-    of_both = results.blend_panels(BOTH)
-    of_all = results.blend_panels("")
     return {
-        "blends_setting": _blends_setting(material.config),
-        "blend_panels": [*(of_both or of_all), results.scatter("test_blends", "blends-scatter")],
-        "blend_panels_all": of_all if of_both else [],
-        "found_panels": results.found_panels(),
-        "coverage": results.coverage(),
+        "blend_groups": blend_groups(results, material.config),
         "citation": CITATION,
         "published": results.published(),
         "published_separation": results.published_separation(),
@@ -222,35 +217,38 @@ def _results(material: Material, results: Results) -> dict[str, Any]:
     }
 
 
-def _blends_setting(config: Mapping[str, Any]) -> str:
-    """Say in one sentence how the blends were composed."""
-    blend = config.get("blend") or {}
-    if not {"n_test", "group_sizes", "delta_mag"} <= set(blend):
-        return ""
-    sizes = ", ".join(f"{share:g} of {size}" for size, share in blend["group_sizes"].items())
-    low, high = blend["delta_mag"]
-    noise = (blend.get("noise") or {}).get("kind", "no")
-    return (
-        f"{blend['n_test']:,} blends; shares by number of galaxies: {sizes}; companions {low:g} to {high:g} mag from "
-        f"the central galaxy; {noise} noise."
-    )
-
-
 def _gallery(material: Material, palette: Palette) -> dict[str, Any]:
-    blends = material.inventory.find("blend", "test")
-    if blends is None:
-        return {"walls": [], "gallery_reason": "This run has no test blends to show cases of."}
+    return {
+        "galleries": [
+            _walls(material, palette, blends) for blends in BLEND_SETS.values() if _is_there(blends, material)
+        ]
+    }
+
+
+def _is_there(blends: BlendSet, material: Material) -> bool:
+    return blends is TEST_BLENDS or material.inventory.find("blend", blends.artifact) is not None
+
+
+def _walls(material: Material, palette: Palette, blends: BlendSet) -> dict[str, Any]:
+    """Return the walls of one set of blends, or the reason why there are none."""
+    entry = material.inventory.find("blend", blends.artifact)
+    if entry is None:
+        reason = f"This run has no {blends.title.lower()} to show cases of."
+        return {"title": blends.title, "walls": [], "reason": reason}
     walls: list[Wall] | str = attempted(
         lambda: gallery(
-            material.matched, blends, palette, material.background_rms, material.options.n_gallery
+            material.matched,
+            blends.dataset,
+            entry,
+            palette,
+            material.background_rms,
+            material.options.n_gallery,
         )
     )
     if isinstance(walls, str):
-        return {"walls": [], "gallery_reason": walls}
-    return {
-        "walls": walls,
-        "gallery_reason": "No detector has measured a galaxy with a neighbour on the test blends.",
-    }
+        return {"title": blends.title, "walls": [], "reason": walls}
+    reason = f"No detector has measured a galaxy with a neighbour on the {blends.title.lower()}."
+    return {"title": blends.title, "walls": walls, "reason": reason}
 
 
 def attempted(make: Callable[[], T]) -> T | str:

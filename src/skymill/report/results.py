@@ -1,12 +1,13 @@
-"""Results: the panels of the sections on test blends, injections and reference catalogues."""
+"""Results: the panels of the sections on blends, injections and reference catalogues."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
 from skymill.report.facts import Table
 from skymill.report.figures_binned import BinnedPlot, binned_panel
 from skymill.report.figures_scatter import outcome_panel, scatter_panel
@@ -16,7 +17,6 @@ from skymill.report.panel import Panel
 from skymill.report.published import BY_SEPARATION, OUTCOMES, ROWS, SEPARATIONS
 from skymill.report.scores import Scores
 
-BLENDS = "test_blends"
 BOTH = "both_found/"
 MAGNITUDE, EITHER_MAGNITUDE = "true magnitude", "magnitude (true; measured for purity)"
 SEPARATION, CLASS = "separation / larger half-light radius", "blend class"
@@ -68,8 +68,8 @@ class Results:
     networks: Sequence[str]
     max_points: int
 
-    def blend_panels(self, prefix: str = BOTH) -> list[Panel]:
-        """Return flux error, bias and width on test blends by magnitude, separation and class.
+    def blend_panels(self, dataset: str, prefix: str = BOTH) -> list[Panel]:
+        """Return flux error, bias and width on a set of blends by magnitude, separation and class.
 
         `prefix` chooses the galaxies: ``both_found/`` or, for all, nothing. Without figures there are no panels.
         """
@@ -78,71 +78,73 @@ class Results:
         plots = (
             (
                 "magnitude",
-                self._bins(BLENDS, "mag", prefix),
+                self._bins(dataset, "mag", prefix),
                 MAGNITUDE,
                 f"By true magnitude, {who}. {BETTER}",
             ),
             (
                 "separation",
-                self._bins(BLENDS, "separation", prefix),
+                self._bins(dataset, "separation", prefix),
                 SEPARATION,
                 f"By distance to the nearest neighbour, {who}. Who takes all light within an ellipse suffers most at "
                 "the left.",
             ),
             (
                 "class",
-                self._classes(prefix),
+                self._classes(dataset, prefix),
                 CLASS,
                 f"By how much of the light within the galaxy's own mask is its neighbours', {who}.",
             ),
         )
         return [
-            self._panel(f"blends-{by}-{slug}", f"Photometry by {by}", caption, BLENDS, categories, x_title)
+            self._panel(
+                f"{dataset}-{by}-{slug}", f"Photometry by {by}", caption, dataset, categories, x_title
+            )
             for by, categories, x_title, caption in plots
             if categories
         ]
 
-    def scatter(self, dataset: str, name: str) -> Panel:
+    def scatter(self, dataset: str, slug: str) -> Panel:
         """Return measured minus true magnitude of single sources."""
         title = "Measured minus true magnitude"
         return scatter_panel(
-            name, title, self.matched, self.palette, dataset, self.max_points, SCATTER_CAPTION
+            f"{slug}-scatter", title, self.matched, self.palette, dataset, self.max_points, SCATTER_CAPTION
         )
 
-    def found_panels(self) -> list[Panel]:
-        """Return what was found in the test blends."""
+    def found_panels(self, dataset: str) -> list[Panel]:
+        """Return what was found in a set of blends."""
         published = [("SExtractor in Boucaud et al. 2020", OUTCOMES)]
         outcomes = outcome_panel(
-            "outcomes",
+            f"{dataset}-outcomes",
             "What each detector finds in a blend",
             self.scores,
             self.palette,
-            BLENDS,
+            dataset,
             published,
             OUTCOME_CAPTION,
         )
-        return [outcomes, *self._found_by_separation(), *self._found_by_magnitude()]
+        return [outcomes, *self._found_by_separation(dataset), *self._found_by_magnitude(dataset)]
 
-    def _found_by_separation(self) -> list[Panel]:
+    def _found_by_separation(self, dataset: str) -> list[Panel]:
         title = "Blends in which every galaxy is found, by separation"
         caption = "Where galaxies are closer than their own size most detectors see one source."
-        bins = self._bins(BLENDS, "separation")
+        bins = self._bins(dataset, "separation")
         if not bins:
             return []
-        return [self._panel("found-separation", title, caption, BLENDS, bins, SEPARATION, ("found_both",))]
+        name = f"{dataset}-found-separation"
+        return [self._panel(name, title, caption, dataset, bins, SEPARATION, ("found_both",))]
 
-    def _found_by_magnitude(self) -> list[Panel]:
+    def _found_by_magnitude(self, dataset: str) -> list[Panel]:
         title, metrics = "Completeness and purity by magnitude", ("completeness", "purity")
         caption = (
             "Completeness: true galaxies that were found. Purity: detections that belong to a true galaxy."
         )
-        bins = self._bins(BLENDS, "mag")
+        bins = self._bins(dataset, "mag")
         if not bins:
             return []
+        name = f"{dataset}-found-magnitude"
         hidden = frozenset((metric, name) for metric in metrics for name in self.networks)
-        return [
-            self._panel("found-magnitude", title, caption, BLENDS, bins, EITHER_MAGNITUDE, metrics, hidden)
-        ]
+        return [self._panel(name, title, caption, dataset, bins, EITHER_MAGNITUDE, metrics, hidden)]
 
     def tile_panels(self, dataset: str) -> list[Panel]:
         """Return completeness, flux error and single sources of one tile."""
@@ -156,7 +158,7 @@ class Results:
                 f"{slug}-found", "Detection by magnitude", CANDIDATES, dataset, bins, x_title, detection
             ),
             self._panel(f"{slug}-flux", "Photometry by magnitude", BETTER, dataset, bins, MAGNITUDE),
-            self.scatter(dataset, f"{slug}-scatter"),
+            self.scatter(dataset, slug),
         ]
 
     def _panel(self, *arguments: Any) -> Panel:
@@ -165,16 +167,16 @@ class Results:
     def _bins(self, dataset: str, quantity: str, prefix: str = "") -> list[tuple[str, str]]:
         return [(found.subset, found.label) for found in self.scores.bins(dataset, quantity, prefix)]
 
-    def _classes(self, prefix: str = "") -> list[tuple[str, str]]:
-        members = self.scores.members(BLENDS, "blend_class", prefix)
+    def _classes(self, dataset: str, prefix: str = "") -> list[tuple[str, str]]:
+        members = self.scores.members(dataset, "blend_class", prefix)
         return [(subset, subset.partition(":")[2]) for subset in members]
 
-    def coverage(self) -> Table:
-        """Return how often the truth lies in the detectors' own intervals."""
+    def coverage(self, dataset: str) -> Table:
+        """Return how often the truth of a set of blends lies in the detectors' own intervals."""
         rows = []
-        for style in self.palette.ordered(self.scores.detectors(BLENDS)):
+        for style in self.palette.ordered(self.scores.detectors(dataset)):
             metrics = ("coverage_68", "coverage_95")
-            records = [self.scores.get(metric, BLENDS, style.detector) for metric in metrics]
+            records = [self.scores.get(metric, dataset, style.detector) for metric in metrics]
             if any(records):
                 n = max(record.n for record in records if record)
                 rows.append((style.detector, f"{n:,}", *map(value_text, records)))
@@ -189,19 +191,49 @@ class Results:
 
     def published_separation(self) -> Table:
         """Return the published flux errors by separation with the run's own below, where the bins are the same."""
-        own = {found.label: found.subset for found in self.scores.bins(BLENDS, "separation", BOTH)}
+        own = {
+            found.label: found.subset
+            for dataset in BLEND_SETS
+            for found in self.scores.bins(dataset, "separation", BOTH)
+        }
         rows = [[method, *map("{:.1f}".format, values)] for method, values in BY_SEPARATION.items()]
         rows += self._own_rows([("flux_mape", own.get(label, "")) for label in SEPARATIONS])
         return Table(("Method", *SEPARATIONS), rows, tuple(range(1, 6)))
 
     def _own_rows(self, columns: Sequence[tuple[str, str]]) -> list[list[str]]:
-        """Return each detector's figures on test blends; `columns` are metric and subset."""
+        """Return each detector's figures on every set of blends; `columns` are metric and subset."""
         rows = []
-        for style in self.palette.ordered(self.scores.detectors(BLENDS)):
-            records = [self.scores.get(metric, BLENDS, style.detector, subset) for metric, subset in columns]
-            if any(records):
-                rows.append([style.detector, *map(value_text, records)])
+        for dataset, blends in BLEND_SETS.items():
+            where = "" if blends is TEST_BLENDS else f", {blends.title.lower()}"
+            for style in self.palette.ordered(self.scores.detectors(dataset)):
+                records = [
+                    self.scores.get(metric, dataset, style.detector, subset) for metric, subset in columns
+                ]
+                if any(records):
+                    rows.append([f"{style.detector}{where}", *map(value_text, records)])
         return rows
+
+
+def blend_groups(results: Results, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is shown of each set of blends; the first is there even without figures."""
+    return [
+        _blend_group(results, blends, config)
+        for blends in BLEND_SETS.values()
+        if blends is TEST_BLENDS or blends.dataset in results.scores.datasets
+    ]
+
+
+def _blend_group(results: Results, blends: BlendSet, config: Mapping[str, Any]) -> dict[str, Any]:
+    dataset = blends.dataset
+    of_both, of_all = results.blend_panels(dataset, BOTH), results.blend_panels(dataset, "")
+    return {
+        "title": blends.title,
+        "introduction": f"{blends.galaxies} {blends.setting(config)}",
+        "panels": [*(of_both or of_all), results.scatter(dataset, dataset)],
+        "panels_all": of_all if of_both else [],
+        "found": results.found_panels(dataset),
+        "coverage": results.coverage(dataset),
+    }
 
 
 def dataset_groups(results: Results, kind: str) -> list[dict[str, Any]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from skymill.config.simulate import ParametricPriors, RealPriors
+from skymill.config.simulate import CutoutPriors, ParametricPriors, RealPriors
 from skymill.data.survey import Survey
-from skymill.simulate import parametric, real  # noqa: F401 (they register themselves)
+from skymill.simulate import cutouts, parametric, real  # noqa: F401 (they register themselves)
 from skymill.simulate.population import POPULATIONS, Population
 
 
 def build_population(
-    priors: ParametricPriors | RealPriors, survey: Survey, seed: int, stage: str, name: str
+    priors: ParametricPriors | RealPriors | CutoutPriors, survey: Survey, seed: int, stage: str, name: str
 ) -> Population:
     """Make the population that `priors` describe.
 
     Parameters
     ----------
-    priors : ParametricPriors or RealPriors
+    priors : ParametricPriors, RealPriors or CutoutPriors
         The configuration; its `kind` chooses the class.
     survey : Survey
         What is simulated.

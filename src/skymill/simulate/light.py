@@ -13,7 +13,7 @@ WINDOW_STEPS = 20
 WINDOW_CONVERGED_PX = 1e-3
 
 
-def centroid(image: NDArray, sigma: float) -> tuple[float, float]:
+def centroid(image: NDArray, sigma: float, start: tuple[float, float] | None = None) -> tuple[float, float]:
     """Return the centre of the light under a Gaussian window that follows it.
 
     The window keeps noise and the image's far corners out, as in SExtractor's XWIN_IMAGE (SExtractor manual,
@@ -25,26 +25,28 @@ def centroid(image: NDArray, sigma: float) -> tuple[float, float]:
         Sky-subtracted.
     sigma : float
         Standard deviation of the window, px.
+    start : (float, float), optional
+        Where the window is put first, (x, y); the middle of the image if not given.
 
     Returns
     -------
     x, y : float
-        0-based pixels. The middle of the image if the centre runs out of it.
+        0-based pixels. The start if the centre runs away from it, by a quarter of the image or more.
     """
     height, width = image.shape
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    first = np.array([(width - 1) / 2, (height - 1) / 2] if start is None else start, dtype=np.float64)
     rows, columns = np.indices(image.shape)
-    centre = middle.copy()
+    centre = first.copy()
     for _ in range(WINDOW_STEPS):
         dx, dy = columns - centre[0], rows - centre[1]
         weight = image * np.exp(-(dx**2 + dy**2) / (2 * sigma**2))
         total = weight.sum()
         if total <= 0:
-            return float(middle[0]), float(middle[1])
+            return float(first[0]), float(first[1])
         step = 2 * np.array([(weight * dx).sum(), (weight * dy).sum()]) / total
         centre += step
-        if not (np.abs(centre - middle) < np.array([width, height]) / 4).all():
-            return float(middle[0]), float(middle[1])
+        if not (np.abs(centre - first) < np.array([width, height]) / 4).all():
+            return float(first[0]), float(first[1])
         if np.hypot(*step) < WINDOW_CONVERGED_PX:
             break
     return float(centre[0]), float(centre[1])

@@ -63,12 +63,23 @@ def uniforms(
     return dict(zip(quantities, table.T, strict=True))
 
 
-def magnitudes(u: NDArray, mag: tuple[float, float], slope: float) -> NDArray[np.float64]:
-    """Turn uniform numbers into magnitudes with counts N(m) ~ 10**(slope * m) between two limits."""
+def magnitudes(u: NDArray, mag: tuple[float | NDArray, float | NDArray], slope: float) -> NDArray[np.float64]:
+    """Turn uniform numbers into magnitudes with counts N(m) ~ 10**(slope * m) between two limits.
+
+    The limits are those of all galaxies, or arrays of one for each.
+    """
     low, high = mag
-    rate = slope * np.log(10) * (high - low)
-    share = u if abs(rate) < 1e-9 else np.log1p(u * np.expm1(rate)) / rate
+    rate = slope * np.log(10) * np.asarray(high - low)
+    is_flat = np.abs(rate) < 1e-9
+    rate = np.where(is_flat, 1.0, rate)
+    share = np.where(is_flat, u, np.log1p(u * np.expm1(rate)) / rate)
     return low + share * (high - low)
+
+
+def unknown_shape(count: int) -> Columns:
+    """Return the columns of the schema ``galaxies`` that nothing is known of where galaxies come from images."""
+    names = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta")
+    return dict.fromkeys(names, np.full(count, np.nan))
 
 
 def _between(u: NDArray, limits: tuple[float, float]) -> NDArray[np.float64]:

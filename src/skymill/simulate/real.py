@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,15 +19,16 @@ from skymill.rng import rng
 from skymill.simulate.draw import draw, drawing_parameters
 from skymill.simulate.light import centroid, half_light_radius_px
 from skymill.simulate.population import POPULATIONS
-from skymill.simulate.priors import Columns, magnitudes, uniforms
+from skymill.simulate.priors import Columns, magnitudes, uniforms, unknown_shape
 from skymill.simulate.psf import effective_psf
+from skymill.simulate.stamp_noise import brightest_mag, fine_psf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+log = logging.getLogger(__name__)
+
 QUANTITIES = ("mag", "dx", "dy", "angle")
-PSF_GRID = 16
-"""Pixels per width of the PSF where its half-light radius is measured."""
 SHARPEST = 0.9
 """Smallest allowed ratio of the survey's PSF to the images'; below 1 because radii are measured on pixels."""
 SMALLEST_RE = 0.1
@@ -57,7 +59,8 @@ class Real:
 
     Galaxy i is image ``i mod (number of images used)``, turned by a random angle; all galaxies made from one image
     stay on one side of the split. The flux of the whole image is scaled to the galaxy's magnitude, so collecting area
-    and exposure of the catalogue do not matter. The image's own noise is drawn along: choose bright galaxies.
+    and exposure of the catalogue do not matter. The image's own noise is drawn along: it grows with the flux, so each
+    galaxy has a brightest magnitude at which its noise is ``max_noise_rms`` of the survey's, and is never brighter.
 
     Parameters
     ----------
@@ -75,7 +78,8 @@ class Real:
     DataError
         If the catalogue cannot be read.
     ConfigError
-        If it has no galaxy of the wanted magnitudes, or the survey's PSF is narrower than the catalogue's.
+        If it has no galaxy of the wanted magnitudes and sizes, none whose noise is low enough, or the survey's PSF is
+        narrower than the catalogue's.
     """
 
     def __init__(self, priors: RealPriors, survey: Survey, seed: int, stage: str, name: str) -> None:
@@ -83,27 +87,65 @@ class Real:
         self._parameters = drawing_parameters(priors.fft_max_px)
         self._psf = effective_psf(survey.psf).withGSParams(self._parameters)
         self._mag = _catalogue_mag(priors.catalogue)
-        self._rows = self._chosen()
-        self._check_psf()
+        chosen = self._chosen()
+        self._check_psf(int(chosen[0]))
+        self._rows, self._brightest = self._usable(chosen)
 
     def _chosen(self) -> NDArray[np.int64]:
+        """Return the rows of the wanted magnitudes and sizes."""
         low, high = self.priors.catalogue_mag
         rows = np.flatnonzero((self._mag >= low) & (self._mag <= high))
-        if len(rows):
-            return rows
+        large = [
+            row
+            for row in rows
+            if min(_image(self.priors.catalogue, int(row)).shape) >= self.priors.min_image_px
+        ]
+        if large:
+            return np.array(large, dtype=np.int64)
         raise ConfigError(
-            f"population {self.name}, catalogue_mag",
+            f"population {self.name}, catalogue_mag and min_image_px",
             expected=f"a range that holds galaxies of {self.priors.catalogue} "
-            f"({self._mag.min():.2f} to {self._mag.max():.2f} mag)",
-            found=f"[{low:g}, {high:g}]",
+            f"({self._mag.min():.2f} to {self._mag.max():.2f} mag) on images of at least min_image_px",
+            found=f"[{low:g}, {high:g}] with {len(rows)} galaxies, none on {self.priors.min_image_px} px",
         )
 
-    def _check_psf(self) -> None:
+    def _usable(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the rows that may be as bright as wanted, and the brightest magnitude of each."""
+        limits = brightest_mag(self._noise_of_unit_flux(rows), self.survey, self.priors.max_noise_rms)
+        own = self._mag[rows] + self.priors.mag_offset
+        wanted = own if self.priors.mag is None else np.full(len(rows), self.priors.mag[1])
+        usable = limits <= wanted
+        log.info("%d of %d galaxies have images of low enough noise", usable.sum(), len(rows))
+        if usable.any():
+            return rows[usable], limits[usable]
+        raise ConfigError(
+            f"population {self.name}, max_noise_rms",
+            expected=f"galaxies whose image's noise is below {self.priors.max_noise_rms:g} background_rms "
+            f"at {wanted.min():.2f} to {wanted.max():.2f} mag",
+            found=f"none of {len(rows)}; the best may be {limits.min():.2f} mag",
+            remedy="Draw fainter galaxies, choose brighter ones by catalogue_mag, or raise max_noise_rms.",
+        )
+
+    def _noise_of_unit_flux(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the noise per pixel of the survey for a flux of 1 image unit; infinite where an image has no light.
+
+        The noise after deconvolution and convolution is worked out for the first galaxy. That of the others is scaled
+        by the noise of their images: PSFs within a catalogue hardly differ.
+        """
+        first = _real_galaxy(self.priors.catalogue, int(rows[0]), self._parameters)
+        seen = galsim.Convolve([first, self._psf], gsparams=self._parameters)
+        # GalSim's variance is that of one pixel of the image, whatever pixels are drawn.
+        pixels = (self.survey.pixel_scale_arcsec / first.pixel_scale) ** 2
+        variance = _catalogue(self.priors.catalogue).variance[rows].astype(np.float64)
+        noise = pixels * np.sqrt(seen.noise.getVariance() * variance / variance[0])
+        flux = np.array([_image(self.priors.catalogue, int(row)).sum(dtype=np.float64) for row in rows])
+        return np.divide(noise, flux, out=np.full(len(rows), np.inf), where=flux > 0)
+
+    def _check_psf(self, row: int) -> None:
         """Refuse a survey that is sharper than the images: deconvolution would blow their noise up."""
-        scale = self.survey.psf.fwhm_arcsec / PSF_GRID
-        drawn = draw(self._psf, 8 * PSF_GRID + 1, 0, 0, scale)
-        survey_re = half_light_radius_px(drawn, 4 * PSF_GRID, 4 * PSF_GRID) * scale
-        image_re = _measured(self.priors.catalogue, int(self._rows[0]), self._parameters).psf_re
+        drawn, scale = fine_psf(self._psf, self.survey.psf.fwhm_arcsec)
+        survey_re = half_light_radius_px(drawn, *_middle(drawn)) * scale
+        image_re = _measured(self.priors.catalogue, row, self._parameters).psf_re
         if survey_re < SHARPEST * image_re:
             raise ConfigError(
                 f"population {self.name}, catalogue",
@@ -118,11 +160,12 @@ class Real:
         rows = self.split_keys(index)
         mag = self._mag[rows] + self.priors.mag_offset
         if self.priors.mag is not None:
-            mag = magnitudes(u["mag"], self.priors.mag, self.priors.mag_slope)
+            low, high = self.priors.mag
+            brightest = self._brightest[index % len(self._rows)]
+            mag = magnitudes(u["mag"], (np.maximum(low, brightest), high), self.priors.mag_slope)
         re = [_measured(self.priors.catalogue, int(row), self._parameters).re for row in rows]
-        unknown = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta")
         return {
-            **dict.fromkeys(unknown, np.full(len(index), np.nan)),
+            **unknown_shape(len(index)),
             "kind": np.full(len(index), "real"),
             "mag": mag,
             "re": np.array(re, dtype=np.float64),
@@ -169,6 +212,11 @@ def _catalogue(path: str) -> galsim.RealGalaxyCatalog:
             found=f"{type(error).__name__}: {error}",
             remedy="Give the path of the catalogue; its image and PSF files belong beside it.",
         ) from error
+
+
+def _image(path: str, row: int) -> NDArray[np.float64]:
+    """Return the image of one galaxy as the catalogue has it."""
+    return _catalogue(path).getGalImage(row).array
 
 
 @lru_cache(maxsize=4)

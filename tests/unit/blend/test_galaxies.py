@@ -18,6 +18,16 @@ def test_only_one_side_and_nothing_that_failed(make_truth, survey):
         assert set(found.table["side"]) == {side} and len(found) == len(numbers[side])
 
 
+def test_all_sides_together(make_truth, survey):
+    truth = make_truth()
+    found = galaxies_of_side(truth, "all", survey, 2)
+
+    assert set(found.table["side"]) == {"train", "validation", "test"}
+    assert sorted(found.galaxy_id) == list(range(1, len(truth)))
+    with pytest.raises(ConfigError, match=r"populations: expected at least 4 galaxies.* found 3 of 4"):
+        galaxies_of_side(make_truth(4), "all", survey, 4)
+
+
 def test_radii_are_those_seen_on_the_image(make_truth, survey):
     found = galaxies_of_side(make_truth(), "test", survey, 2)
     points = found.table["kind"] == "point"

@@ -8,12 +8,15 @@ from pydantic import ValidationError
 from skymill.config.blend import (
     PRESETS,
     BlendConfig,
+    Composition,
     GaussianNoise,
     NoNoise,
     PoissonNoise,
     RadiusSeparation,
+    RealBlendsConfig,
     RealNoise,
     UniformSeparation,
+    fill_from_blend,
 )
 
 
@@ -101,3 +104,31 @@ def test_wrong_values_are_refused(keys: dict, message: str):
 @pytest.mark.parametrize("model", [BlendConfig, RadiusSeparation, UniformSeparation, RealNoise])
 def test_every_key_is_described(model: type):
     assert all(field.description for field in model.model_fields.values())
+
+
+def test_numbers_of_blends_are_no_part_of_a_composition():
+    few, many = blend(n_train=10, n_test=3).composition(), blend().composition()
+
+    assert few == many
+    assert Composition.model_validate(json.loads(json.dumps(few))).composition() == few
+
+
+def test_real_blends_are_composed_as_the_others_where_nothing_else_is_said():
+    others = {"population": "a", "n_train": 5, "canvas_px": 64, "delta_mag": [0, 1], "group_sizes": {2: 1}}
+    others["separation"] = {"limit_px": 12}
+    filled = fill_from_blend({"population": "b", "n": 7, "group_sizes": {3: 1}}, others)
+    config = RealBlendsConfig.model_validate(filled)
+
+    assert (config.population, config.n, config.group_sizes) == ("b", 7, {3: 1.0})
+    assert (config.canvas_px, config.delta_mag, config.separation.limit_px) == (64, (0, 1), 12)
+
+
+def test_a_preset_of_their_own_stands_alone():
+    filled = fill_from_blend({"population": "b", "preset": "boucaud20"}, {"population": "a", "canvas_px": 64})
+
+    assert RealBlendsConfig.model_validate(filled).canvas_px == PRESETS["boucaud20"]["canvas_px"]
+
+
+@pytest.mark.parametrize(("real", "others"), [("b", {}), ({"population": "b"}, None), (None, {})])
+def test_what_is_no_mapping_is_left_to_the_validation(real, others):
+    assert fill_from_blend(real, others) == real

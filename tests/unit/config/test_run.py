@@ -57,6 +57,51 @@ def test_one_clear_line_for_a_wrong_key(values, key, value, words):
         assert word in str(caught.value)
 
 
+@pytest.fixture
+def with_real(values):
+    """The default run with a population of real galaxies to test on."""
+    catalogue = {"kind": "real", "catalogue": "cosmos.fits", "n_galaxies": 30, "stamp_px": 160}
+    values["populations"]["cosmos"] = catalogue
+    values["real_blends"] = {"population": "cosmos"}
+    return values
+
+
+def test_real_blends_follow_the_other_blends(with_real):
+    with_real["blend"] |= {"delta_mag": [0, 1.5], "shard_size": 11}
+    config = load_config(with_real)
+
+    assert config.real_blends.composition() == {**config.blend.composition(), "population": "cosmos"}
+    assert (config.real_blends.n, config.real_blends.shard_size) == (600, 11)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("real_blends.population", "galaxies", ["real_blends.population", "trained on", "found 'galaxies'"]),
+        ("real_blends.population", "nobody", ["real_blends.population: expected one of galaxies, cosmos"]),
+        ("real_blends.n_test", 5, ["real_blends.n_test: unknown key; known here: canvas_px", " n,"]),
+        ("real_blends.preset", "boucaud20", ["populations.cosmos.stamp_px", "real_blends.canvas_px"]),
+        ("populations.cosmos.stamp_px", 100, ["populations.cosmos.stamp_px: expected at least 160"]),
+        ("real_blends.canvas_px", 96, ["models.cnn.input_px: expected at most 48", "real_blends.canvas_px"]),
+        ("real_blends.n", 0, ["real_blends.n: Input should be greater than 0"]),
+    ],
+)
+def test_wrong_real_blends_are_refused(with_real, key, value, words):
+    change(with_real, key, value)
+    with pytest.raises(ConfigError) as caught:
+        load_config(with_real)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_one_catalogue_under_two_names_is_not_unseen(with_real):
+    with_real["populations"]["galaxies"] = {**with_real["populations"]["cosmos"], "n_galaxies": 900}
+    with pytest.raises(
+        ConfigError, match=r"real_blends\.population: .* are not those of 'galaxies'.* found 'cosmos'"
+    ):
+        load_config(with_real)
+
+
 def test_all_wrong_keys_are_told_at_once(values):
     values |= {"sede": 1, "sed": 2}
     with pytest.raises(ConfigError, match=r"(?s)sede: unknown.*sed: unknown"):

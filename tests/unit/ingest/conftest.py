@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,25 +79,6 @@ def wcs_header(scale_arcsec: float = SCALE_ARCSEC) -> fits.Header:
 def header():
     """Make a header with a TAN WCS of a given pixel scale."""
     return wcs_header
-
-
-@pytest.fixture
-def write(tmp_path: Path):
-    """Write HDUs (arrays, (array, header) pairs or HDUs) into one FITS file."""
-
-    def write_file(*images: Any, name: str = "image.fits") -> Path:
-        hdus: list = []
-        for number, image in enumerate(images):
-            if isinstance(image, fits.hdu.base._BaseHDU):
-                hdus.append(image)
-                continue
-            data, header = image if isinstance(image, tuple) else (image, None)
-            hdus.append((fits.ImageHDU if number else fits.PrimaryHDU)(data, header))
-        path = tmp_path / name
-        fits.HDUList(hdus).writeto(path)
-        return path
-
-    return write_file
 
 
 @pytest.fixture

@@ -138,6 +138,66 @@ def test_noise_must_come_from_a_tile_of_the_run(planned):
         planned({"blend.noise": {"kind": "real", "tile": "nowhere"}})
 
 
+REAL = {
+    "populations.cosmos": {"kind": "real", "catalogue": "cosmos.fits", "n_galaxies": 5, "stamp_px": 160},
+    "real_blends": {"population": "cosmos", "n": 5},
+}
+
+
+def test_blends_of_real_galaxies_are_tested_on_and_nothing_else(planned):
+    before, after = versions(planned()), versions(planned(REAL))
+    networks, detectors = ("cnn", "unet"), ("sep", "source_extractor")
+    assert set(after) - set(before) >= {
+        *(("simulate", "cosmos"), ("blend", "real")),
+        *(("evaluate", f"real_blends.{name}") for name in networks),
+        *(("baseline", f"real_blends.{name}") for name in detectors),
+    }
+    changed = {key for key in before if before[key] != after[key]}
+    assert changed == {("compare", "small")}
+    real = planned(REAL).artifact("blend", "real")
+    assert real.recipe.params["side"] == "all"
+    assert real.recipe.params["blend"] == {
+        **planned().artifact("blend", "test").recipe.params["blend"],
+        "population": "cosmos",
+    }
+    assert real.shards == ((0, 4), (4, 5))
+    found = {(e["dataset"], e["detector"]): e["truth"] for e in planned(REAL).comparisons()}
+    assert {found["real_blends", name] for name in (*networks, *detectors)} == {real.file("truth")}
+
+
+def test_a_catalogue_of_galaxies_is_an_outside_file_and_may_lie_elsewhere(planned, tmp_path):
+    missing = planned(REAL).artifact("simulate", "cosmos")
+    assert missing.missing() == {"catalogue": "cosmos.fits"}
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/cosmos.fits").write_text("galaxies")
+    there = planned({**REAL, "data_dir": "elsewhere"}).artifact("simulate", "cosmos")
+    assert there.inputs["catalogue"] == "elsewhere/cosmos.fits"
+    assert there.recipe.version != missing.recipe.version
+
+
+def test_cutouts_count_by_their_table_and_every_file(planned, tmp_path):
+    cells = {"id": "g", "pixel_scale_arcsec": "0.2", "zero_point_mag": "25"}
+    cells |= {role: f"{role}.fits" for role in ("image", "segmentation", "psf")}
+    (tmp_path / "table.tsv").write_text("\t".join(cells) + "\n" + "\t".join(cells.values()) + "\n")
+    cutouts = {"kind": "cutouts", "catalogue": "table.tsv", "mag": [20, 24], "shrink": [0.05, 0.1]}
+    changes = {**REAL, "populations.cosmos": {**cutouts, "n_galaxies": 5, "stamp_px": 160}}
+    before = planned(changes).artifact("simulate", "cosmos").recipe
+    assert {"catalogue", "g.image", "g.segmentation", "g.psf"} == set(before.parents)
+    (tmp_path / "psf.fits").write_text("a star")
+    assert planned(changes).artifact("simulate", "cosmos").recipe.version != before.version
+    (tmp_path / "table.tsv").write_text("id\n")
+    with pytest.raises(ConfigError, match=r"table\.tsv, header"):
+        planned(changes)
+    (tmp_path / "table.tsv").unlink()
+    assert planned(changes).artifact("simulate", "cosmos").missing() == {"catalogue": "table.tsv"}
+
+
+@pytest.mark.parametrize("name", ["test_blends", "real_blends"])
+def test_a_field_must_not_be_called_like_a_set_of_blends(planned, name):
+    with pytest.raises(ConfigError, match=f"fields: expected names .* found '{name}'"):
+        planned({f"fields.{name}": {"width_px": 64}})
+
+
 def test_failed_tiles_are_left_out_on_request_only(planned):
     rows = write_tiles([f"a\tsdss_r\ta.fits\t{SHA}\tref.fits\tsdss_photoobj"])
     failure = planned(rows).artifact("ingest", "a").failure()

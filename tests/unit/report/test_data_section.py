@@ -60,7 +60,7 @@ def test_data_of_a_whole_run(inventory, palette):
     context = data_context(inventory, palette, OPTIONS, 0.6)
 
     assert [len(group.examples) for group in context["isolated"]] == [5]
-    assert len(context["blends"].examples) == 5
+    assert [len(group.examples) for group in context["blends"]] == [5]
     (view,) = context["tiles"]
     assert 1 <= len(view.crops) <= 6
     assert context["tile_table"].rows[0][0] == "field"
@@ -76,7 +76,7 @@ def test_data_of_nothing_says_so(palette):
     context = data_context(Inventory([]), palette, OPTIONS, 0.6)
 
     assert context["isolated"][0].caption == "This run simulated no isolated galaxies."
-    assert context["blends"].caption == "This run composed no test blends."
+    assert context["blends"][0].caption == "This run composed no test blends."
     assert context["tiles"] == []
 
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_read_says_why(inventory, palette, tmp_path):
     context = data_context(Inventory(broken), palette, OPTIONS, 0.6)
 
     assert str(tmp_path) in context["isolated"][0].caption
-    assert str(tmp_path) in context["blends"].caption
+    assert str(tmp_path) in context["blends"][0].caption
     (view,) = context["tiles"]
     assert str(tmp_path) in view.overview.caption
 
@@ -190,7 +190,7 @@ def test_masked_percent(tile):
 def test_extremes_are_the_largest_and_smallest_errors(matched):
     rows = matched.select((matched["dataset"] == "test_blends") & (matched["truth_id"] >= 0))
 
-    worst, best = extremes(rows, "sep", 5)
+    worst, best = extremes(rows, "test_blends", "sep", 5)
 
     error = np.abs(rows["flux"] / rows["flux_true"] - 1)
     assert error[worst].min() > error[best].max()
@@ -206,13 +206,13 @@ def test_few_cases_are_shared_between_best_and_worst(matched, n, n_worst, n_best
     )
     pairs = np.flatnonzero((rows["role"] == "central") & np.isfinite(rows["separation"]))[:n]
 
-    worst, best = extremes(rows.select(pairs), "sep", 5)
+    worst, best = extremes(rows.select(pairs), "test_blends", "sep", 5)
 
     assert (len(worst), len(best)) == (n_worst, n_best)
 
 
 def test_gallery_has_a_wall_for_each_detector(matched, inventory, palette):
-    walls = gallery(matched, inventory.find("blend", "test"), palette, 0.6, 3)
+    walls = gallery(matched, "test_blends", inventory.find("blend", "test"), palette, 0.6, 3)
 
     assert [wall.style.detector for wall in walls] == [style.detector for style in palette]
     case = walls[2].worst[0]
@@ -222,4 +222,6 @@ def test_gallery_has_a_wall_for_each_detector(matched, inventory, palette):
 
 
 def test_gallery_without_measurements_is_empty(inventory, palette):
-    assert gallery(Catalogue.empty("matched"), inventory.find("blend", "test"), palette, 0.6, 3) == []
+    empty, blends = Catalogue.empty("matched"), inventory.find("blend", "test")
+
+    assert gallery(empty, "test_blends", blends, palette, 0.6, 3) == []

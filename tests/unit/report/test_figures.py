@@ -195,12 +195,16 @@ def results(scores, matched, palette):
 
 def test_panels_of_the_blends(results):
     names = [
-        panel.name
-        for panel in [*results.blend_panels(BOTH), *results.blend_panels(""), *results.found_panels()]
+        panel.name.removeprefix("test_blends-")
+        for panel in [
+            *results.blend_panels("test_blends", BOTH),
+            *results.blend_panels("test_blends", ""),
+            *results.found_panels("test_blends"),
+        ]
     ]
 
     assert names == [
-        *(f"blends-{by}-{who}" for who in ("both", "all") for by in ("magnitude", "separation", "class")),
+        *(f"{by}-{who}" for who in ("both", "all") for by in ("magnitude", "separation", "class")),
         "outcomes",
         "found-separation",
         "found-magnitude",
@@ -210,10 +214,10 @@ def test_panels_of_the_blends(results):
 def test_without_figures_only_the_outcomes_panel_speaks(matched, palette):
     results = Results(Scores(), matched, palette, [], 500)
 
-    assert results.blend_panels() == []
-    (outcomes,) = results.found_panels()
+    assert results.blend_panels("test_blends") == []
+    (outcomes,) = results.found_panels("test_blends")
     assert outcomes.spec is None
-    assert not results.coverage().rows
+    assert not results.coverage("test_blends").rows
     assert [row[0] for row in results.published().rows] == [
         "U-Net, published",
         "CNN, published",

@@ -18,7 +18,6 @@ from skymill.report.models_section import model_context, text
 from skymill.report.page import (
     SECTIONS,
     Material,
-    _blends_setting,
     attempted,
     environment,
     page_context,
@@ -76,18 +75,44 @@ def test_without_figures_of_split_blends_those_of_all_take_their_place(material:
     records = [record for record in material.scores.records if not record.subset.startswith("both_found")]
     context = page_context(replace(material, scores=Scores(records)))
 
-    assert [panel.name for panel in context["blend_panels"]][:3] == [
-        f"blends-{by}-all" for by in ("magnitude", "separation", "class")
+    (group,) = context["blend_groups"]
+    assert [panel.name for panel in group["panels"]][:3] == [
+        f"test_blends-{by}-all" for by in ("magnitude", "separation", "class")
     ]
-    assert context["blend_panels_all"] == []
+    assert group["panels_all"] == []
+
+
+def test_blends_of_real_galaxies_stand_beside_the_simulated_ones(material: Material):
+    records = material.scores.records
+    records += tuple(replace(r, dataset="real_blends") for r in records if r.dataset == "test_blends")
+    entries = material.inventory.entries
+    entries += tuple(replace(entry, name="real") for entry in entries if entry.folder.parent.name == "test")
+    context = page_context(replace(material, scores=Scores(records), inventory=Inventory(entries)))
+
+    titles = ["Test blends", "Blends of real galaxies"]
+    for groups in ("blend_groups", "galleries"):
+        assert [group["title"] for group in context[groups]] == titles
+    assert [group.title for group in context["blends"]] == titles
+    names = [panel.name for group in context["blend_groups"] for panel in (*group["panels"], *group["found"])]
+    assert len(names) == len(set(names)) and "real_blends-separation-both" in names
+    assert [block.title for block in context["blocks"]][-2:] == [
+        "Blends of real galaxies, where the reference detector found every galaxy",
+        "Blends of real galaxies, all galaxies",
+    ]
+    assert context["published"].rows[-1][0].endswith(", blends of real galaxies")
+    assert render(environment(), context).count("Blends of real galaxies: what was found") == 1
 
 
 def test_gallery_says_why_it_is_empty(material: Material):
     nothing_measured = replace(material, matched=Catalogue.empty("matched"))
     no_blends = replace(material, inventory=Inventory(material.inventory.of_stage("ingest")))
 
-    assert page_context(nothing_measured)["gallery_reason"].startswith("No detector has measured")
-    assert page_context(no_blends)["gallery_reason"].startswith("This run has no test blends")
+    for changed, words in (
+        (nothing_measured, "No detector has measured"),
+        (no_blends, "This run has no test blends"),
+    ):
+        (group,) = page_context(changed)["galleries"]
+        assert group["walls"] == [] and group["reason"].startswith(words)
 
 
 def test_attempted_turns_unusable_files_into_words_and_nothing_else():
@@ -99,15 +124,6 @@ def test_attempted_turns_unusable_files_into_words_and_nothing_else():
     assert "gone" in attempted(lambda: fail(FileNotFoundError("gone")))
     with pytest.raises(KeyError):
         attempted(lambda: fail(KeyError("a mistake in the code")))
-
-
-def test_blends_are_described_from_the_configuration(run):
-    words = _blends_setting(run.config)
-
-    assert "240 blends" in words
-    assert "0.1 of 1, 0.9 of 2" in words
-    assert "gaussian noise" in words
-    assert _blends_setting({}) == ""
 
 
 CARD = {True: "yes", False: "no", 9999: "9999", 123456: "123,456", 0.123456789: "0.12346", None: "None"}

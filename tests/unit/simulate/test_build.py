@@ -9,7 +9,7 @@ from skymill.simulate.population import POPULATIONS
 
 
 def test_every_kind_of_the_configuration_is_registered():
-    assert POPULATIONS.names() == ["parametric", "real"]
+    assert POPULATIONS.names() == ["cutouts", "parametric", "real"]
 
 
 @pytest.mark.parametrize("preset", ["candels", "deeplegato", "sdss"])

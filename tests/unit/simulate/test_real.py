@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import galsim
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from skymill.config.simulate import RealPriors
+from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError, DataError
+from skymill.simulate.psf import effective_psf
 from skymill.simulate.real import Real
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # GalSim's own
@@ -96,10 +101,83 @@ def test_a_sharper_survey_is_refused(real, make_survey, cosmos: str):
 
 
 def test_an_empty_selection_is_refused(real, cosmos: str):
-    with pytest.raises(
-        ConfigError, match=r"catalogue_mag: expected a range that holds .*20\.15 to 25\.98 mag"
-    ):
+    with pytest.raises(ConfigError, match=r"catalogue_mag and min_image_px: expected .*20\.15 to 25\.98 mag"):
         real(cosmos, catalogue_mag=(10, 12))
+    with pytest.raises(ConfigError, match=r"found \[18, 24\] with 20 galaxies, none on 500 px"):
+        real(cosmos, min_image_px=500)
+
+
+def test_small_images_are_left_out(real, cosmos: str):
+    population = real(cosmos, min_image_px=64)
+    rows = np.unique(population.split_keys(np.arange(500)))
+    catalogue = galsim.RealGalaxyCatalog(Path(cosmos).name, dir=str(Path(cosmos).parent))
+
+    assert 0 < len(rows) < 20
+    assert min(min(catalogue.getGalImage(int(row)).array.shape) for row in rows) >= 64
+
+
+def noise_alone(catalogue: str, row: int, survey: Survey) -> float:
+    """Noise per pixel of the survey in the padding around an image, drawn with the image's own flux."""
+    galaxy = galsim.RealGalaxy(
+        galsim.RealGalaxyCatalog(Path(catalogue).name, dir=str(Path(catalogue).parent)),
+        index=row,
+        rng=galsim.BaseDeviate(5),
+        noise_pad_size=160 * survey.pixel_scale_arcsec,
+    )
+    seen = galsim.Convolve([galaxy, effective_psf(survey.psf)])
+    image = seen.drawImage(nx=160, ny=160, scale=survey.pixel_scale_arcsec, method="no_pixel").array
+    return float(np.concatenate([image[4:40, 4:-4], image[-40:-4, 4:-4]]).std() / galaxy.flux)
+
+
+def test_no_galaxy_is_brighter_than_its_noise_allows(real, make_survey, cosmos: str):
+    """The padding is noise alone; 15 %: it has a few hundred independent pixels, and PSFs differ a little."""
+    survey = make_survey(
+        background_rms=0.004, psf={"kind": "gaussian", "fwhm_arcsec": 0.3}, pixel_scale_arcsec=0.1
+    )
+    population = real(cosmos, survey, mag=(15, 24), mag_slope=-1.0)
+    index = np.arange(2 * len(np.unique(population.split_keys(np.arange(500)))))
+    mag, rows = population.truth(index)["mag"], population.split_keys(index)
+    for row in rows[:5]:
+        noise = noise_alone(cosmos, int(row), survey) * 10 ** (0.4 * (25 - mag[rows == row].min()))
+        assert noise < 1.15 * 0.3 * survey.background_rms
+    # With counts that rise steeply towards the bright end galaxies crowd at their limits.
+    at_limit = noise_alone(cosmos, int(rows[0]), survey) * 10 ** (0.4 * (25 - population._brightest[0]))
+    assert at_limit == pytest.approx(0.3 * survey.background_rms, rel=0.15)
+    assert mag.max() <= 24
+
+
+def test_galaxies_of_too_noisy_images_are_not_used(real, make_survey, cosmos: str):
+    deep = make_survey(background_rms=0.002)
+    used = [len(real(cosmos, deep, mag=(15, 24), max_noise_rms=limit)._rows) for limit in (0.3, 3.0)]
+
+    assert 0 < used[0] < used[1] == 20
+    # At the catalogue's own magnitudes nearly all have the same noise: they were exposed alike.
+    assert len(real(cosmos, deep, max_noise_rms=3.0)._rows) == 19
+    with pytest.raises(
+        ConfigError, match=r"max_noise_rms: expected .*found none of 20; the best may be .* mag"
+    ):
+        real(cosmos, deep, mag=(15, 16))
+
+
+@pytest.mark.parametrize(("survey_name", "usable"), [("hst_f160w", 16), ("sdss_r", 40)])
+def test_drawn_light_is_the_true_flux(cosmos: str, repository: Path, survey_name: str, usable: int):
+    """Within five half-light radii, to 5 %: the wings of the PSF, above all of Hubble's Airy pattern, lie outside."""
+    survey = load_survey(survey_name, repository / "config/surveys")
+    mag = {"hst_f160w": (20, 24), "sdss_r": (17, 22)}[survey_name]
+    priors = RealPriors(kind="real", catalogue=cosmos, catalogue_mag=(18, 24.5), mag=mag)
+    population = Real(priors, survey, 1, "simulate", "cosmos")
+    rows, columns = np.indices((128, 128))
+    ratios = []
+    for number in range(usable):
+        one = galaxy(population, number)
+        image = population.draw(one, 128)
+        radius = 5 * np.hypot(one["re"], survey.psf.fwhm_arcsec / 2) / survey.pixel_scale_arcsec
+        inside = np.hypot(columns - 64 - one["dx"], rows - 64 - one["dy"]) < radius
+        ratios.append(image[inside].sum() / 10 ** (0.4 * (survey.zero_point_mag - one["mag"])))
+
+    assert len(population._rows) == usable
+    assert min(ratios) > 0.95 and max(ratios) < 1.01
+    assert np.std(ratios) < 0.01
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not FITS"])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from skymill.data.fits_image import read_image, verify_sha256
 from skymill.errors import DataError
-from skymill.ingest.fits_image import read_image, verify_sha256
 
 IMAGE = np.arange(12, dtype=np.float32).reshape(3, 4)
 
