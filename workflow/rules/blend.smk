@@ -1,8 +1,8 @@
-# blend: galaxies of one side of the split put together, with noise; test blends of real galaxies, which have no sides
+# blend: test galaxies put together, with noise: those of the simulated population and, where asked for, real ones
 #
 # needs   simulate/<population>; for real noise the tile ingest/<tile>
-# makes   blend/{train,validation,test,real}/<version>/stamps.h5  noisy image, noise-free central and neighbours, masks
-#         blend/{train,validation,test,real}/<version>/truth.parquet  one row a galaxy (schema `blends`)
+# makes   blend/{test,real}/<version>/stamps.h5  noisy image, noise-free central and neighbours, masks
+#         blend/{test,real}/<version>/truth.parquet  one row a galaxy (schema `blends`)
 # steps   one job a shard, then one that ties the shards together
 
 

@@ -1,6 +1,6 @@
-# train: a network learns from the training blends
+# train: a network learns from blends that are composed as it goes
 #
-# needs   blend/train and blend/validation
+# needs   simulate/<population>; for real noise the tile ingest/<tile>
 # makes   train/<model>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
 # steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint
 
@@ -13,10 +13,9 @@ rule train:
 
 rule train_model:
     input:
-        train_stamps=input_of("train", "train_stamps"),
-        train_truth=input_of("train", "train_truth"),
-        validation_stamps=input_of("train", "validation_stamps"),
-        validation_truth=input_of("train", "validation_truth"),
+        stamps=input_of("train", "stamps"),
+        truth=input_of("train", "truth"),
+        noise_tile=input_of("train", "noise_tile"),
     output:
         weights=product_of("train", "weights.safetensors"),
         card=product_of("train", "model.yaml"),

@@ -4,11 +4,10 @@ from skymill.training.train import train_model
 with job_log(snakemake.log[0]):
     train_model(
         snakemake.params.recipe,
-        train_stamps=snakemake.input.train_stamps,
-        train_truth=snakemake.input.train_truth,
-        validation_stamps=snakemake.input.validation_stamps,
-        validation_truth=snakemake.input.validation_truth,
+        stamps=snakemake.input.stamps,
+        truth=snakemake.input.truth,
         folder=snakemake.params.folder,
+        noise_tile=snakemake.input.get("noise_tile") or None,
         execution={
             "threads": snakemake.threads,
             **{key: snakemake.resources[key] for key in ("device", "workers", "progress", "cache_limit_gb")},

@@ -10,6 +10,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.compare.blends import blend_outcomes
 from skymill.compare.matching import Pairing, pair, positions_are_given
 from skymill.compare.truth import NONE, UNCOUNTED, Truth
+from skymill.metrics.distribution import normal_quantiles, pit
 from skymill.metrics.photometry import mag_difference
 
 if TYPE_CHECKING:
@@ -26,8 +27,14 @@ MEASURED = {
     "mag": np.nan,
     "flux": np.nan,
     "flux_err": np.nan,
+    "flux_q025": np.nan,
+    "flux_q16": np.nan,
+    "flux_q84": np.nan,
+    "flux_q975": np.nan,
     "flags": 0,
 }
+#: Those of them that make the distribution of a flux, by :data:`skymill.metrics.distribution.LEVELS`.
+QUANTILES = ("flux_q025", "flux_q16", "flux", "flux_q84", "flux_q975")
 #: What a detection without a true source has in the truth's columns.
 NO_TRUTH = {
     "truth_id": -1,
@@ -39,7 +46,11 @@ NO_TRUTH = {
     "is_isolated": False,
     "flags_true": 0,
     **dict.fromkeys(
-        ("x_true", "y_true", "mag_true", "flux_true", "delta_mag", "distance", "separation", "separation_re"),
+        ("x_true", "y_true", "mag_true", "flux_true", "flux_bound"),
+        np.nan,
+    ),
+    **dict.fromkeys(
+        ("delta_mag", "distance", "separation", "separation_re", "pit"),
         np.nan,
     ),
 }
@@ -113,17 +124,30 @@ def _true_rows(truth: Truth, detections: Catalogue, pairing: Pairing) -> dict[st
     """Columns of the true sources' rows, `outcome` left out."""
     found = pairing.is_matched
     measured = {name: _taken(detections[name], pairing.row, absent) for name, absent in MEASURED.items()}
+    measured |= _distribution(measured)
+    quantiles = np.stack([measured[name] for name in QUANTILES], axis=1)
     same = ("truth_id", "stamp_id", "role", "kind", "blend_class", "separation", "separation_re")
     known = truth.flux > 0
     delta = np.full(len(truth), np.nan)
     delta[known] = mag_difference(measured["flux"][known], truth.flux[known])
     return {
-        **{name: getattr(truth, name) for name in (*same, "is_isolated", "is_counted")},
+        **{name: getattr(truth, name) for name in (*same, "is_isolated", "is_counted", "flux_bound")},
         **{f"{name}_true": getattr(truth, name) for name in ("x", "y", "mag", "flux", "flags")},
         **measured,
         "is_matched": found,
         "distance": pairing.distance,
         "delta_mag": delta,
+        "pit": pit(quantiles, np.where(known, truth.flux, np.nan)),
+    }
+
+
+def _distribution(measured: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Return the quantiles of the fluxes: the detector's own, else those of a normal distribution."""
+    assumed = normal_quantiles(measured["flux"], measured["flux_err"])  # (n, 5)
+    own = [measured[name] for name in QUANTILES]
+    return {
+        name: np.where(np.isnan(given), normal, given)
+        for name, given, normal in zip(QUANTILES, own, assumed.T, strict=True)
     }
 
 

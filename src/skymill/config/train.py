@@ -16,42 +16,56 @@ Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=7)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-class CnnConfig(ConfigModel):
-    """A plain stack of 3×3 convolutions with a dense head."""
+class PolarConfig(ConfigModel):
+    """Convolutions over rings and sectors around the stamp's centre, with a dense head."""
+
+    rings: int = Field(
+        24, ge=4, le=256, description="Rings; their radii grow geometrically to half of the stamp's side."
+    )
+    angles: int = Field(32, ge=8, le=256, multiple_of=8, description="Sectors in each ring.")
+    widths: Widths = Field(
+        (32, 64, 96), description="Channels of each level; each after the first halves the sectors."
+    )
+    depth: PositiveInt = Field(
+        1, le=8, description="Pairs of convolutions in each level after its first one."
+    )
+    dense: PositiveInt = Field(192, description="Units of each of the two dense layers before the outputs.")
+
+    @property
+    def stride(self) -> int:
+        """Number that the input's side must be a multiple of."""
+        return 2
+
+
+class CnnConfig(PolarConfig):
+    """Convolutions over rings and sectors of the stamp, with a dense head."""
 
     gives_masks: ClassVar[bool] = False
 
     kind: Literal["cnn"] = Field(description="Form of the network.")
-    widths: Widths = Field(
-        (32, 64, 96, 128), description="Channels of each stage; each stage halves the side."
-    )
-    depth: PositiveInt = Field(2, le=8, description="3×3 convolutions in each stage.")
-    dense: PositiveInt = Field(128, description="Units of the dense layer before the outputs.")
-
-    @property
-    def stride(self) -> int:
-        """Number that the input's side must be a multiple of."""
-        return 2 ** len(self.widths)
 
 
-class UnetConfig(ConfigModel):
-    """An encoder–decoder with skip connections: masks of the central galaxy and its neighbours, and a flux head."""
+class UnetConfig(PolarConfig):
+    """A U-Net takes the galaxy out of its blend; the same convolutions as the cnn's measure it beside the blend."""
 
     gives_masks: ClassVar[bool] = True
 
     kind: Literal["unet"] = Field(description="Form of the network.")
-    widths: Widths = Field(
-        (8, 32, 64, 96), description="Channels of each level; each level after the first halves the side."
+    unet_widths: Widths = Field(
+        (16, 32, 48, 64), description="Channels of each level of the U-Net; each halves the side."
     )
-    depth: PositiveInt = Field(
-        2, le=8, description="3×3 convolutions in each level of the encoder after the first."
+    inner_px: int = Field(
+        64,
+        ge=8,
+        le=1024,
+        multiple_of=8,
+        description="Side of the middle of the stamp that is deblended, or the whole stamp if that is smaller.",
     )
-    dense: PositiveInt = Field(128, description="Units of the dense layer before the outputs.")
 
     @property
     def stride(self) -> int:
-        """Number that the input's side must be a multiple of."""
-        return 2 ** len(self.widths)
+        """Number that the input's side, or else `inner_px`, must be a multiple of."""
+        return 2 ** len(self.unet_widths)
 
 
 NetworkConfig = Annotated[CnnConfig | UnetConfig, Field(discriminator="kind")]
@@ -61,6 +75,7 @@ class FluxTaskConfig(ConfigModel):
     """Flux of the galaxy at the centre of a blend, or of it and its companion."""
 
     needs_masks: ClassVar[bool] = False
+    """Whether the network has to give masks."""
 
     kind: Literal["flux"] = Field(description="What is learned.")
     outputs: Literal["central", "central_and_companion"] = Field(
@@ -68,20 +83,6 @@ class FluxTaskConfig(ConfigModel):
         description="Galaxies whose flux is given; central_and_companion needs training on pairs only.",
     )
     loss: Literal["laplace", "log_l1", "mape"] = Field("log_l1", description="Loss of the flux.")
-    softening_rms: tuple[PositiveFloat, ...] = Field(
-        (1.0, 10.0, 100.0),
-        min_length=1,
-        max_length=8,
-        description="asinh softenings of the input channels, units of the background rms.",
-    )
-    softening_anchor: tuple[PositiveFloat, ...] = Field(
-        (0.1,),
-        max_length=8,
-        description="asinh softenings of further channels, units of the anchor flux's mean surface brightness.",
-    )
-    has_mirror_channels: bool = Field(
-        True, description="Whether to add the lower of each pixel and its mirror pixel about the centre."
-    )
     anchor_radius_fwhm: PositiveFloat = Field(
         3.0,
         le=10,
@@ -93,13 +94,18 @@ class FluxTaskConfig(ConfigModel):
 
 
 class MaskFluxTaskConfig(FluxTaskConfig):
-    """Masks of the central galaxy and its neighbours, and the flux."""
+    """The deblended galaxy, masks of it and of its neighbours, and the flux."""
 
     needs_masks: ClassVar[bool] = True
 
     kind: Literal["mask_flux"] = Field(description="What is learned.")
     mask_loss: Literal["bce", "dice", "bce_dice"] = Field("bce", description="Loss of the masks.")
-    mask_weight: float = Field(0.3, ge=0, description="Weight of the masks' loss beside the flux's.")
+    mask_weight: float = Field(0.1, ge=0, description="Weight of the masks' loss beside the flux's.")
+    share_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the deblended image's loss beside the flux's: misplaced light over all light.",
+    )
 
 
 TaskConfig = Annotated[FluxTaskConfig | MaskFluxTaskConfig, Field(discriminator="kind")]
@@ -175,9 +181,15 @@ class AugmentConfig(ConfigModel):
         description="Magnification at constant surface brightness: the total flux grows by its square.",
     )
     rotate: bool = Field(False, description="Rotate by any angle; only for a round PSF.")
+    psf_fwhm_ratio: Range = Field(
+        (1.0, 1.0),
+        description="Width of the PSF over the survey's: the galaxies are blurred before the noise, and the network "
+        "is told by how much.",
+    )
     added_noise_rms: Range = Field(
         (0.0, 0.0),
-        description="Noise added to the image, units of the background rms; the image's unit becomes the new rms.",
+        description="Noise added to the image, units of the background rms; the image's unit becomes the new rms, and "
+        "the network is told.",
     )
 
     @model_validator(mode="after")
@@ -188,11 +200,15 @@ class AugmentConfig(ConfigModel):
             raise ValueError(
                 f"added_noise_rms: expected numbers that are not negative, found {list(self.added_noise_rms)}"
             )
+        if not 1 <= self.psf_fwhm_ratio[0] <= self.psf_fwhm_ratio[1] <= 3:
+            raise ValueError(
+                f"psf_fwhm_ratio: expected two numbers from 1 to 3, found {list(self.psf_fwhm_ratio)}"
+            )
         return self
 
     @property
     def resamples(self) -> bool:
-        """Whether the galaxies are interpolated, which needs the noise-free images."""
+        """Whether the galaxies are interpolated."""
         return self.rotate or self.zoom != (1.0, 1.0)
 
 
@@ -257,10 +273,11 @@ class ModelConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _fits(self) -> ModelConfig:
-        if self.input_px % self.network.stride:
+        deblended_px = min(self.input_px, getattr(self.network, "inner_px", self.input_px))
+        if deblended_px % self.network.stride or self.input_px % 2:
             raise ValueError(
-                f"input_px: expected a multiple of {self.network.stride} for {len(self.network.widths)} widths, "
-                f"found {self.input_px}"
+                f"input_px: expected a multiple of {self.network.stride}, or a larger even number with such an "
+                f"inner_px, found {self.input_px}"
             )
         if self.task.needs_masks and not self.network.gives_masks:
             raise ValueError(

@@ -18,7 +18,7 @@ from skymill.data.mosaic import GAP_PX, mosaic
 from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
-from skymill.detectors.measurement import photometry
+from skymill.detectors.measurement import QUANTILES, photometry
 from skymill.errors import DataError
 from skymill.inference.measure import measure
 from skymill.models.device import choose_device, describe_device
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BLENDS_AT_ONCE = 500
+FLUXES = ("flux", "flux_err", *QUANTILES)
 
 
 def evaluate_model(
@@ -75,7 +76,7 @@ def evaluate_model(
 
 def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Survey) -> dict[str, NDArray]:
     """Measure all galaxies of the set, some blends at a time; columns in the order of `galaxies`."""
-    columns = {"flux": np.zeros(len(galaxies)), "flux_err": np.zeros(len(galaxies))}
+    columns = {name: np.zeros(len(galaxies)) for name in FLUXES}
     columns["flags"] = np.zeros(len(galaxies), dtype=np.int64)
     for rows in _chunks(galaxies["stamp_id"]):
         gap_px = max(GAP_PX, model.card.input_px // 2)
@@ -124,9 +125,8 @@ def _with_companions(part: dict[str, NDArray], stamp_id: NDArray, is_central: ND
     central = np.flatnonzero(is_central)
     order = central[np.argsort(stamp_id[central])]
     of_blend = order[np.searchsorted(stamp_id[order], stamp_id)]
-    flux = np.where(is_central, part["flux"], part["companion_flux"][of_blend])
-    error = np.where(is_central, part["flux_err"], part["companion_flux_err"][of_blend])
-    return {"flux": flux, "flux_err": error, "flags": part["flags"][of_blend]}
+    columns = {name: np.where(is_central, part[name], part[f"companion_{name}"][of_blend]) for name in FLUXES}
+    return {**columns, "flags": part["flags"][of_blend]}
 
 
 def _catalogue(
@@ -143,7 +143,12 @@ def _catalogue(
         y=galaxies["y"],
         ra=np.full(rows, np.nan),
         dec=np.full(rows, np.nan),
-        **photometry(measured["flux"], measured["flux_err"], survey.zero_point_mag),
+        **photometry(
+            measured["flux"],
+            measured["flux_err"],
+            survey.zero_point_mag,
+            {name: measured[name] for name in QUANTILES},
+        ),
         flags=measured["flags"],
         is_primary=np.ones(rows, dtype=bool),
     )

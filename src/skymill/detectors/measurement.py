@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAG_PER_RELATIVE_FLUX = 2.5 / np.log(10.0)
+QUANTILES = ("flux_q025", "flux_q16", "flux_q84", "flux_q975")
+"""Columns of detectors that give the flux's distribution."""
 NEAR_RADII = 3.0
 """Masked pixels within this many half-light radii are near a source."""
 NEAR_LIMITS_PX = (3.0, 24.0)
@@ -54,6 +56,7 @@ def catalogue(
     x, y = columns["x"], columns["y"]
     flags = columns.pop("flags").astype(np.int64) | _common_flags(columns, tile, canvas_px)
     ra, dec = (np.full(len(x), np.nan),) * 2 if canvas_px is not None else tile.sky(x, y)
+    quantiles = {name: columns.pop(name) for name in QUANTILES if name in columns}
     return Catalogue.from_columns(
         "measurement",
         meta,
@@ -61,14 +64,16 @@ def catalogue(
         galaxy_id=columns.pop("galaxy_id", np.full(len(x), -1)),
         ra=ra,
         dec=dec,
-        **photometry(columns.pop("flux"), columns.pop("flux_err"), tile.meta.zero_point_mag),
+        **photometry(columns.pop("flux"), columns.pop("flux_err"), tile.meta.zero_point_mag, quantiles),
         flags=flags,
         **columns,
     )
 
 
-def photometry(flux: NDArray, flux_err: NDArray, zero_point_mag: float) -> dict[str, NDArray]:
-    """Turn image fluxes into the columns flux, flux_err (nJy), mag, mag_err and snr."""
+def photometry(
+    flux: NDArray, flux_err: NDArray, zero_point_mag: float, quantiles: Mapping[str, NDArray] | None = None
+) -> dict[str, NDArray]:
+    """Turn image fluxes into the columns flux, flux_err and `quantiles` (nJy), mag, mag_err and snr."""
     njy = image_flux_to_njy(np.asarray(flux, dtype=np.float64), zero_point_mag)
     error = image_flux_to_njy(np.asarray(flux_err, dtype=np.float64), zero_point_mag)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,6 +85,7 @@ def photometry(flux: NDArray, flux_err: NDArray, zero_point_mag: float) -> dict[
         "mag": njy_to_mag(njy),
         "mag_err": MAG_PER_RELATIVE_FLUX * relative,
         "snr": snr,
+        **{name: image_flux_to_njy(values, zero_point_mag) for name, values in (quantiles or {}).items()},
     }
 
 

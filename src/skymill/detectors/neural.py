@@ -13,7 +13,7 @@ from skymill.catalog.flags import Flag
 from skymill.config.detect import CandidateConfig
 from skymill.data.tile import Tile
 from skymill.detectors.build import build_detector
-from skymill.detectors.measurement import catalogue
+from skymill.detectors.measurement import QUANTILES, catalogue
 from skymill.ingest.survey_check import check_survey
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class NeuralDetector:
         measured = measure(tile, found["x"], found["y"], self.model, device=self.device)
         flags = (found["flags"] & int(KEPT_FLAGS)) | measured["flags"]
         flags[crowded(found, self.config.blended_radius_fwhm * tile.meta.psf_fwhm_px)] |= int(Flag.BLENDED)
-        fluxes = {"flux": measured["flux"], "flux_err": measured["flux_err"]}
+        fluxes = {name: measured[name] for name in ("flux", "flux_err", *QUANTILES)}
         return catalogue({**found, **fluxes, "flags": flags}, tile, meta)
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from skymill.catalog.flags import Flag
 from skymill.data.tile import MaskBit, Tile, cutouts
 from skymill.models.device import choose_device
-from skymill.training.card import Model
+from skymill.training.card import Card, Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,8 +55,8 @@ def measure(
     Returns
     -------
     dict of str to ndarray (n,)
-        What the task gives, float64, fluxes in image units: ``flux``, ``flux_err`` and, for pairs,
-        ``companion_flux``, ``companion_flux_err``; and ``flags`` (int64): what the task sets, EDGE where the stamp
+        What the task gives, float64, fluxes in image units: ``flux``, ``flux_err``, the quantiles ``flux_q025`` …
+        and, for pairs, the same of the companion; and ``flags`` (int64): what the task sets, EDGE where the stamp
         leaves the tile, MASKED and SATURATED for such pixels near the middle, FAILED (and NaN) where nothing can be
         measured.
     """
@@ -86,13 +87,28 @@ def _measure_batch(
     masks = cutouts(tile.mask, x, y, size)
     stamps, rms = _stamps(tile, x, y, size, masks)
     image = torch.from_numpy(stamps)[:, None].to(device)  # (b, 1, y, x)
-    outputs = model.network(model.task.inputs(image))
-    columns = {name: values.cpu().numpy() for name, values in model.task.columns(outputs, image).items()}
+    condition = _condition(tile, rms, model.card).to(device)
+    outputs = model.network(model.task.inputs(image, condition))
+    given = model.task.columns(outputs, image, model.card.calibration)
+    columns = {name: values.cpu().numpy() for name, values in given.items()}
     flags = columns.pop("flags").astype(np.int64) | _mask_flags(masks, tile.meta.psf_fwhm_px)
     columns = {name: values.astype(np.float64) * rms for name, values in columns.items()}
     failed = ~np.all([np.isfinite(values) for values in columns.values()], axis=0)
     columns = {name: np.where(failed, np.nan, values) for name, values in columns.items()}
     return {**columns, "flags": flags | np.where(failed, int(Flag.FAILED), 0)}
+
+
+def _condition(tile: Tile, rms: NDArray[np.float64], card: Card) -> Tensor:
+    """Return what is known of stamps beside their pixels (b, 2), within the range that the network knows.
+
+    The noise counts in electrons: a tile of another gain is as much shallower or deeper.
+    """
+    survey, (psf_range, noise_range) = card.survey, card.condition_range()
+    electrons = rms * tile.meta.gain_e_per_unit / (survey.background_rms * survey.gain_e_per_unit)
+    noise = np.log2(np.where(electrons > 0, electrons, 1.0))
+    psf = np.full(len(rms), np.log2(tile.meta.psf_fwhm_px / survey.psf_fwhm_px))
+    condition = np.stack([np.clip(psf, *psf_range), np.clip(noise, *noise_range)], axis=1)
+    return torch.from_numpy(condition.astype(np.float32))
 
 
 def _stamps(

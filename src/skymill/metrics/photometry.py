@@ -15,8 +15,6 @@ from skymill.metrics.weighted import mean, median, nmad, standard_deviation
 
 #: |delta_mag| above which a flux is catastrophically wrong: a factor of two (Boucaud et al. 2020, figure 9).
 OUTLIER_MAG = 0.75
-#: Half-widths, in standard deviations, of the central 68 and 95 % of a normal distribution.
-SIGMAS_68, SIGMAS_95 = 0.994458, 1.959964
 
 
 def mag_difference(flux: ArrayLike, flux_true: ArrayLike) -> NDArray[np.float64]:
@@ -95,38 +93,24 @@ def outlier_fraction(
     return mean(np.abs(delta_mag) > limit_mag, weights)
 
 
-def coverage_68(
-    flux: NDArray, flux_err: NDArray, flux_true: NDArray, weights: NDArray | None = None
+def coverage(
+    low: NDArray, high: NDArray, flux_true: NDArray, weights: NDArray | None = None
 ) -> NDArray | np.floating:
-    """Return the fraction of true fluxes inside the central 68 % interval of the measurement's normal error.
+    """Return the fraction of true fluxes inside an interval, ends included.
 
     Parameters
     ----------
-    flux, flux_err, flux_true : ndarray, shape (n,)
-        Measured flux, its standard error and the true flux, in the same unit.
+    low, high, flux_true : ndarray, shape (n,)
+        Ends of each measurement's interval and the true flux, in the same unit.
     weights : ndarray, shape (..., n), optional
         Bootstrap counts.
 
     Returns
     -------
     float or ndarray
-        0.68 for honest errors; less means that the errors are too small.
+        For honest errors what the interval promises; less means that the errors are too small.
     """
-    return _coverage(flux, flux_err, flux_true, weights, SIGMAS_68)
-
-
-def coverage_95(
-    flux: NDArray, flux_err: NDArray, flux_true: NDArray, weights: NDArray | None = None
-) -> NDArray | np.floating:
-    """Return the fraction of true fluxes inside the central 95 % interval; see :func:`coverage_68`."""
-    return _coverage(flux, flux_err, flux_true, weights, SIGMAS_95)
-
-
-def _coverage(
-    flux: NDArray, flux_err: NDArray, flux_true: NDArray, weights: NDArray | None, sigmas: float
-) -> NDArray | np.floating:
-    """Return the fraction within `sigmas` standard errors of the truth."""
-    return mean(np.abs(np.asarray(flux) - flux_true) <= sigmas * np.asarray(flux_err), weights)
+    return mean((np.asarray(low) <= flux_true) & (flux_true <= np.asarray(high)), weights)
 
 
 def _finite(values: NDArray, weights: NDArray | None) -> tuple[NDArray, NDArray | None]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skymill.metrics import detection, photometry
+from skymill.metrics import bound, detection, distribution, photometry
 from skymill.metrics.weighted import mean
 from skymill.registry import Registry
 
@@ -42,15 +42,25 @@ class Metric:
 METRICS: Registry[Metric] = Registry("metric")
 
 _DELTA = ("delta_mag",)
-_ERRORS = ("flux", "flux_err", "flux_true")
+_BOUND = ("flux_true", "flux_bound")
 METRICS.register("flux_mape")(Metric(photometry.flux_mape, "percent", ("flux", "flux_true")))
 METRICS.register("mag_bias")(Metric(photometry.mag_bias, "mag", _DELTA))
 METRICS.register("mag_abs_median")(Metric(photometry.mag_abs_median, "mag", _DELTA))
 METRICS.register("mag_sigma")(Metric(photometry.mag_sigma, "mag", _DELTA))
 METRICS.register("mag_nmad")(Metric(photometry.mag_nmad, "mag", _DELTA))
 METRICS.register("outlier_fraction")(Metric(photometry.outlier_fraction, "fraction", _DELTA))
-METRICS.register("coverage_68")(Metric(photometry.coverage_68, "fraction", _ERRORS))
-METRICS.register("coverage_95")(Metric(photometry.coverage_95, "fraction", _ERRORS))
+METRICS.register("coverage_68")(
+    Metric(photometry.coverage, "fraction", ("flux_q16", "flux_q84", "flux_true"))
+)
+METRICS.register("coverage_95")(
+    Metric(photometry.coverage, "fraction", ("flux_q025", "flux_q975", "flux_true"))
+)
+METRICS.register("pit_distance")(Metric(distribution.pit_distance, "fraction", ("pit",)))
+METRICS.register("flux_error_over_bound")(
+    Metric(bound.flux_error_over_bound, "ratio", ("flux", "flux_true", "flux_bound"))
+)
+METRICS.register("flux_bound_median")(Metric(bound.flux_bound_median, "percent", _BOUND))
+METRICS.register("flux_mape_bound")(Metric(bound.flux_mape_bound, "percent", _BOUND))
 METRICS.register("completeness")(Metric(detection.completeness, "fraction", ("is_matched",), over="truth"))
 METRICS.register("purity")(Metric(detection.purity, "fraction", ("is_matched",), over="detections"))
 for _outcome in ("both", "central_only", "companion_only", "partial", "more", "nothing"):

@@ -10,24 +10,24 @@ from skymill.models import cnn, unet  # noqa: F401  (imported for their registra
 from skymill.models.registry import MODELS
 
 
-def build_network(config: NetworkConfig, channels: int, values: int, input_px: int) -> nn.Module:
+def build_network(config: NetworkConfig, values: int, input_px: int) -> nn.Module:
     """Make the network that `config` names, in the memory layout that convolutions are fastest in.
 
     Parameters
     ----------
     config : NetworkConfig
         Options, with the registered name as `kind`.
-    channels, values : int
-        Channels of the input and numbers to give for each stamp; the task knows them.
+    values : int
+        Numbers to give for each stamp; the task knows how many.
     input_px : int
         Side of the stamps.
 
     Returns
     -------
     torch.nn.Module
-        From (b, channels, input_px, input_px) to :class:`~skymill.models.outputs.Outputs`; random weights.
+        From :class:`~skymill.models.inputs.StampInputs` to :class:`~skymill.models.outputs.Outputs`; random weights.
     """
-    network = MODELS[config.kind](config, channels, values, input_px)
+    network = MODELS[config.kind](config, values, input_px)
     return network.to(memory_format=torch.channels_last)
 
 

@@ -15,9 +15,13 @@ class Outputs(NamedTuple):
     values : Tensor (b, v)
         Numbers that the task asks for.
     masks : Tensor (b, 2, y, x) or None
-        Logits of the masks of the central galaxy and of its neighbours, at the input's size; None for networks
-        without masks.
+        Logits of the masks of the central galaxy and of its neighbours, for the middle of the stamps; None for
+        networks without masks.
+    share : Tensor (b, y, x) or None
+        Share of each pixel's light that is the central galaxy's, 0 to 1, for the same pixels; times the image it is
+        the deblended galaxy.
     """
 
     values: Tensor
     masks: Tensor | None = None
+    share: Tensor | None = None

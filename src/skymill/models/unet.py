@@ -1,86 +1,99 @@
-"""A U-Net with a flux head (after Ronneberger et al. 2015 and the blend2mask2flux of Boucaud et al. 2020).
+"""A U-Net that takes the galaxy out of its blend, and measures it.
 
-The decoder gives masks of the central galaxy and of its neighbours. The flux head sees the encoder's last map and the
-decoder's features averaged inside each mask.
+The U-Net is that of Ronneberger et al. (2015, MICCAI), flux beside masks the idea of Boucaud et al. (2020, MNRAS 491,
+2481).
+The decoder gives, for the middle of the stamp, the share of each pixel's light that is the central galaxy's, and the
+masks of the central galaxy and of its neighbours. Share times image is the deblended galaxy: nothing is lost or made
+up, what is not the galaxy's is its neighbours'. The head that measures sees the deblended galaxy beside the blend.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from math import gcd
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from skymill.config.train import UnetConfig
-from skymill.models.cnn import convolution, stage
+from skymill.models.inputs import StampInputs, pixel_channels
 from skymill.models.outputs import Outputs
+from skymill.models.polar import GROUPS, PolarHead
 from skymill.models.registry import MODELS
 
+CHANNELS = 6
+"""Of :func:`skymill.models.inputs.pixel_channels`."""
 MASKS = 2
+FIRST_GUESS = -1.0
+"""Logit of the share before training: a quarter of the light."""
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3×3 convolution over pixels with group normalisation and SiLU; `stride` 2 halves the side."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False),
+        nn.GroupNorm(gcd(GROUPS, outputs), outputs),
+        nn.SiLU(inplace=True),
+    )
+
+
+def down(inputs: int, outputs: int) -> nn.Sequential:
+    """Return a level of the encoder: halve the side, convolve."""
+    return nn.Sequential(convolution(inputs, outputs, stride=2), convolution(outputs, outputs))
 
 
 class Up(nn.Module):
-    """One level of the decoder: double the side, join the encoder's map of that side, convolve."""
+    """One level of the decoder: double the side, add the encoder's map of that side, convolve."""
 
     def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(coarse, fine, kernel_size=1)
-        self.join = convolution(2 * fine, fine)
+        self.join = convolution(fine, fine)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """Turn (b, coarse, y / 2, x / 2) and (b, fine, y, x) into (b, fine, y, x)."""
-        raised = functional.interpolate(
-            self.reduce(features), scale_factor=2.0, mode="nearest"
-        )  # (b, fine, y, x)
-        return self.join(torch.cat([raised, skip], dim=1))
-
-
-def pool_in_masks(features: Tensor, masks: Tensor) -> Tensor:
-    """Average features (b, c, y, x) with the weights of each mask (b, m, y, x) in 0 … 1: (b, m * c)."""
-    weights = masks / (masks.sum(dim=(2, 3), keepdim=True) + 1.0)  # (b, m, y, x)
-    return torch.einsum("bmyx,bcyx->bmc", weights, features).flatten(1)
+        raised = functional.interpolate(self.reduce(features), scale_factor=2.0, mode="nearest")
+        return self.join(raised + skip)
 
 
 @MODELS.register("unet")
 class Unet(nn.Module):
-    """Encoder–decoder with skip connections, masks and a flux head.
+    """Encoder–decoder over the middle of the stamp, and a head that measures what it took out.
 
     Parameters
     ----------
     config : UnetConfig
-        Widths and depth.
-    channels : int
-        Channels of the input.
+        Widths of the U-Net, options of the head.
     values : int
         Numbers to give for each stamp.
     input_px : int
-        Side of the stamps, a multiple of ``2 ** len(config.widths)``.
+        Side of the stamps.
     """
 
-    def __init__(self, config: UnetConfig, channels: int, values: int, input_px: int) -> None:
+    def __init__(self, config: UnetConfig, values: int, input_px: int) -> None:
         super().__init__()
-        widths = config.widths
-        levels = list(pairwise(widths))
-        self.first = convolution(channels, widths[0])
-        self.down = nn.ModuleList(stage(fine, coarse, config.depth) for fine, coarse in levels)
-        self.up = nn.ModuleList(Up(coarse, fine) for fine, coarse in reversed(levels))
-        self.masks = nn.Conv2d(widths[0], MASKS, kernel_size=1)
-        self.bottom = stage(widths[-1], widths[-1], depth=1)
-        pooled = widths[-1] * (input_px // config.stride) ** 2 + MASKS * widths[0]
-        self.dense = nn.Sequential(nn.Linear(pooled, config.dense), nn.SiLU(inplace=True))
-        self.head = nn.Linear(config.dense, values)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        widths = config.unet_widths
+        self.inner_px = min(config.inner_px, input_px)
+        self.first = down(CHANNELS, widths[0])
+        self.down = nn.ModuleList(down(fine, coarse) for fine, coarse in pairwise(widths))
+        self.up = nn.ModuleList(Up(coarse, fine) for fine, coarse in reversed(list(pairwise(widths))))
+        # Four numbers for each pixel of the halved map are its four pixels: cheaper than a level at full size.
+        self.maps = nn.Conv2d(widths[0], 4 * (1 + MASKS), kernel_size=1)
+        self.polar = PolarHead(config, values, input_px, self.inner_px)
 
-    def forward(self, stamps: Tensor) -> Outputs:
-        """Give masks and numbers for stamps (b, c, y, x); before training all numbers are zero."""
-        skips = [self.first(stamps)]  # (b, widths[0], y, x)
-        for down in self.down:
-            skips.append(down(skips[-1]))  # side halves at each level
-        features = deepest = skips.pop()  # (b, widths[-1], y / 2**n, x / 2**n)
-        for up in self.up:
-            features = up(features, skips.pop())
-        masks = self.masks(features)  # (b, 2, y, x)
-        seen = torch.cat([self.bottom(deepest).flatten(1), pool_in_masks(features, masks.sigmoid())], dim=1)
-        return Outputs(self.head(self.dense(seen)), masks)
+    def forward(self, inputs: StampInputs) -> Outputs:
+        """Give numbers, share and masks; before training all numbers are zero."""
+        size = inputs.image.shape[-1]
+        start = size // 2 - self.inner_px // 2
+        middle = slice(start, start + self.inner_px)
+        inner = inputs._replace(image=inputs.image[:, middle, middle])
+        skips = [self.first(pixel_channels(inner))]  # (b, widths[0], y / 2, x / 2)
+        for level in self.down:
+            skips.append(level(skips[-1]))
+        features = skips.pop()
+        for level in self.up:
+            features = level(features, skips.pop())
+        maps = functional.pixel_shuffle(self.maps(features), 2)  # (b, 3, y, x)
+        share = torch.sigmoid(maps[:, 0].float() + FIRST_GUESS)  # (b, y, x)
+        return Outputs(self.polar(inputs, share * inner.image), maps[:, 1:], share)

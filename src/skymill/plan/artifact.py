@@ -27,6 +27,7 @@ FILES: dict[str, dict[str, str]] = {
     "inject": {"tile": "tile.fits", "truth": "truth.parquet"},
     "infer": {"catalogue": "catalogue.parquet"},
     "baseline": {"catalogue": "catalogue.parquet"},
+    "bound": {"bounds": "bounds.parquet"},
     "compare": {"metrics": "metrics.json", "matched": "matched.parquet"},
 }
 """The files of an artifact by stage and role; the first is the main one."""
@@ -42,6 +43,7 @@ TABLE = {
     "blend": "truth",
     "inject": "truth",
     "reference": "sources",
+    "bound": "bounds",
 }
 """Role of the file that takes part in the comparison, by stage."""
 

@@ -16,7 +16,7 @@ from skymill.config.run import RunConfig
 from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
-from skymill.plan.artifact import BLEND_DATASETS, SIDES, TABLE, Artifact, cut_into_shards, identity
+from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.plan import Plan
 from skymill.provenance.recipe import Recipe
 
@@ -85,8 +85,9 @@ class _Builder:
         tiles = self._tiles()
         self._simulate()
         self._blend(tiles)
-        self._train()
+        self._train(tiles)
         self._evaluate()
+        self._bound(tiles)
         for tile_id, tile in tiles.items():
             injected = self._inject(tile_id, tile)
             self._detect(tile_id, tile)
@@ -119,10 +120,8 @@ class _Builder:
         return {"catalogue": catalogue}, outside
 
     def _blend(self, tiles: Mapping[str, Artifact]) -> None:
-        for side in SIDES:
-            self._blend_set(
-                "blend", self.config.blend, side, side, getattr(self.config.blend, f"n_{side}"), tiles
-            )
+        blend = self.config.blend
+        self._blend_set("blend", blend, "test", "test", blend.n_test, tiles)
         if self.config.real_blends is not None:
             # No network is trained on these galaxies: there is nothing to split.
             real = self.config.real_blends
@@ -132,6 +131,15 @@ class _Builder:
         self, key: str, blend: Composition, name: str, side: str, count: int, tiles: Mapping[str, Artifact]
     ) -> None:
         """Add one set of blends; `key` is where its composition stands in the configuration."""
+        parents, inputs = self._ingredients(key, blend, tiles)
+        params = {"survey": self.survey.physics(), "blend": blend.composition(), "side": side, "n": count}
+        shards = cut_into_shards(count, blend.shard_size)
+        self._add("blend", name, params, parents, inputs=inputs, shards=shards)
+
+    def _ingredients(
+        self, key: str, blend: Composition, tiles: Mapping[str, Artifact]
+    ) -> tuple[dict[str, Artifact], dict[str, str]]:
+        """Return what blends are made of, and its files: galaxies and, for real noise, a tile."""
         galaxies = self._artifact("simulate", blend.population)
         parents = {"galaxies": galaxies}
         inputs = {"stamps": galaxies.file("stamps"), "truth": galaxies.file("truth")}
@@ -144,21 +152,22 @@ class _Builder:
                 )
             parents["noise_tile"] = tiles[noise_tile]
             inputs["noise_tile"] = tiles[noise_tile].file("tile")
-        params = {"survey": self.survey.physics(), "blend": blend.composition(), "side": side, "n": count}
-        shards = cut_into_shards(count, blend.shard_size)
-        self._add("blend", name, params, parents, inputs=inputs, shards=shards)
+        return parents, inputs
 
-    def _train(self) -> None:
-        train, validation = self._artifact("blend", "train"), self._artifact("blend", "validation")
-        inputs = {
-            "train_stamps": train.file("stamps"),
-            "train_truth": train.file("truth"),
-            "validation_stamps": validation.file("stamps"),
-            "validation_truth": validation.file("truth"),
-        }
+    def _train(self, tiles: Mapping[str, Artifact]) -> None:
+        blend = self.config.blend
+        parents, inputs = self._ingredients("blend", blend, tiles)
+        # The number of test blends and the size of shards say nothing about a training.
+        composed = {**blend.composition(), "n_train": blend.n_train, "n_validation": blend.n_validation}
+        population = parents["galaxies"].recipe.params["population"]
         for name, model in self.config.models.items():
-            params = {"survey": self.survey.physics(), "model": model.recipe_params()}
-            self._add("train", name, params, {"train": train, "validation": validation}, inputs=inputs)
+            params = {
+                "survey": self.survey.physics(),
+                "population": population,
+                "blend": composed,
+                "model": model.recipe_params(),
+            }
+            self._add("train", name, params, parents, inputs=inputs)
 
     def _blend_datasets(self) -> dict[str, Artifact]:
         """Return the sets of blends of this run that detectors are compared on."""
@@ -176,6 +185,28 @@ class _Builder:
             for name, detector in self._detectors():
                 params = {**survey, "detector": detector.recipe_params()}
                 self._add("baseline", f"{dataset}.{name}", params, {"blends": blends}, inputs=inputs)
+
+    def _bound(self, tiles: Mapping[str, Artifact]) -> None:
+        """Plan the bound where there is a model of the galaxies and noise that limits them."""
+        blend, bound = self.config.blend, self.config.bound
+        is_modelled = self.config.populations[blend.population].kind == "parametric"
+        if bound is None or not is_modelled or blend.noise.kind == "none":
+            return
+        galaxies, blends = self._artifact("simulate", blend.population), self._artifact("blend", "test")
+        parents = {"galaxies": galaxies, "blends": blends}
+        inputs = {"galaxies": galaxies.file("truth"), "blends": blends.file("truth")}
+        if noise_tile := getattr(blend.noise, "tile", None):
+            parents["noise_tile"] = tiles[noise_tile]
+            inputs["noise_tile"] = tiles[noise_tile].file("tile")
+        count = min(bound.n_blends, blend.n_test)
+        params = {
+            "survey": self.survey.physics(),
+            "noise": blend.noise.recipe_params(),
+            "canvas_px": blend.canvas_px,
+            "n": count,
+        }
+        shards = cut_into_shards(count, bound.shard_size)
+        self._add("bound", "test", params, parents, inputs=inputs, shards=shards)
 
     def _detectors(self) -> Iterator[tuple[str, Any]]:
         """Give the detectors that can run here."""
@@ -304,6 +335,11 @@ class _Builder:
         for stage in ("evaluate", "infer", "baseline"):
             parents |= {artifact.recipe.name: artifact for artifact in self._of_stage(stage)}
         parents |= {f"{dataset}.truth": truth for dataset, truth in self._truths(tiles).items()}
+        parents |= {
+            f"{dataset}.bounds": self._artifact("bound", name)
+            for dataset, name in BLEND_DATASETS.items()
+            if ("bound", name) in self.artifacts
+        }
         inputs = {name: artifact.file(TABLE[artifact.recipe.stage]) for name, artifact in parents.items()}
         params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}
         self._add("compare", self.config.run, params, parents, inputs=inputs)

@@ -11,6 +11,9 @@ from skymill.data.survey import Survey
 from skymill.errors import VersionError
 from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
 
+BESIDE = ("truth", "bounds")
+"""What compare reads beside the detectors' catalogues of a dataset, as ``<dataset>.<role>`` among its inputs."""
+
 
 class Plan:
     """All artifacts of a run.
@@ -72,18 +75,18 @@ class Plan:
         return [artifact.file(main) for artifact in self.of_stage(stage)]
 
     def comparisons(self) -> list[dict[str, str]]:
-        """Return what is compared: dataset, detector, and paths of the catalogue and of the truth.
+        """Return what is compared: dataset, detector, and paths of the catalogue, of the truth and of the bounds.
 
-        Catalogues of tiles without a reference catalogue are left out.
+        Catalogues of tiles without a reference catalogue are left out, and so are bounds where there are none.
         """
         inputs = self.artifact("compare", self.config.run).inputs
         found = []
         for name, catalogue in inputs.items():
             dataset, _, detector = name.rpartition(".")
-            if detector != "truth" and f"{dataset}.truth" in inputs:
-                truth = inputs[f"{dataset}.truth"]
-                label = dataset_label(dataset)
-                found.append({"dataset": label, "detector": detector, "catalogue": catalogue, "truth": truth})
+            if detector not in BESIDE and f"{dataset}.truth" in inputs:
+                entry = {"dataset": dataset_label(dataset), "detector": detector, "catalogue": catalogue}
+                known = {role: path for role in BESIDE if (path := inputs.get(f"{dataset}.{role}"))}
+                found.append({**entry, **known})
         return found
 
     @property

@@ -12,6 +12,7 @@ from skymill.report.facts import Table
 from skymill.report.figures_binned import BinnedPlot, binned_panel
 from skymill.report.figures_scatter import outcome_panel, scatter_panel
 from skymill.report.headline import dataset_title, value_text
+from skymill.report.limit import limit_group
 from skymill.report.look import Palette
 from skymill.report.panel import Panel
 from skymill.report.published import BY_SEPARATION, OUTCOMES, ROWS, SEPARATIONS
@@ -175,13 +176,13 @@ class Results:
         """Return how often the truth of a set of blends lies in the detectors' own intervals."""
         rows = []
         for style in self.palette.ordered(self.scores.detectors(dataset)):
-            metrics = ("coverage_68", "coverage_95")
+            metrics = ("coverage_68", "coverage_95", "pit_distance")
             records = [self.scores.get(metric, dataset, style.detector) for metric in metrics]
             if any(records):
                 n = max(record.n for record in records if record)
                 rows.append((style.detector, f"{n:,}", *map(value_text, records)))
-        header = ("Detector", "n", "in its 68 % interval (%)", "in its 95 % interval (%)")
-        return Table(header, rows, (1, 2, 3), is_wide=False)
+        header = ("Detector", "n", "in its 68 % interval (%)", "in its 95 % interval (%)", "PIT distance (%)")
+        return Table(header, rows, (1, 2, 3, 4), is_wide=False)
 
     def published(self) -> Table:
         """Return the published figures with the run's own below."""
@@ -233,6 +234,9 @@ def _blend_group(results: Results, blends: BlendSet, config: Mapping[str, Any]) 
         "panels_all": of_all if of_both else [],
         "found": results.found_panels(dataset),
         "coverage": results.coverage(dataset),
+        "limit": limit_group(
+            results.scores, results.palette, dataset, {"mag": MAGNITUDE, "separation": SEPARATION}
+        ),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -17,10 +18,29 @@ class Batch:
         Noisy stamps; the galaxy to measure is at pixel ``size // 2``, give or take a pixel.
     flux : Tensor (b, g)
         True total flux of the galaxy at the centre and, where pairs are learned, of its companion; first band.
-    masks : Tensor (b, 2, y, x) or None
-        1 where the central galaxy (first) or a neighbour (second) is brighter than the blends' mask threshold, else 0.
+    condition : Tensor (b, 2)
+        What is known of a stamp beside its pixels: :data:`skymill.models.inputs.CONDITIONS`.
+    central, neighbours : Tensor (b, band, y, x)
+        The galaxy at the centre and the sum of all others, without noise.
+    mask_threshold : Tensor (b,)
+        Light above this belongs to a mask.
     """
 
     image: Tensor
     flux: Tensor
-    masks: Tensor | None = None
+    condition: Tensor
+    central: Tensor
+    neighbours: Tensor
+    mask_threshold: Tensor
+
+    def layers(self, size_px: int) -> tuple[Tensor, Tensor]:
+        """Return the middle of the central galaxy's and of the neighbours' light: two of (b, size_px, size_px)."""
+        size = self.central.shape[-1]
+        start = size // 2 - size_px // 2
+        middle = slice(start, start + size_px)
+        return self.central[:, 0, middle, middle], self.neighbours[:, 0, middle, middle]
+
+    def masks(self, size_px: int) -> Tensor:
+        """Return masks of the central galaxy and of its neighbours for the middle: (b, 2, size_px, size_px)."""
+        layers = torch.stack(self.layers(size_px), dim=1)
+        return (layers > self.mask_threshold[:, None, None, None]).float()

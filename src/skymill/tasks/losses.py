@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log
 
 import torch
 from torch import Tensor
@@ -11,11 +10,10 @@ from torch.nn import functional
 
 from skymill.registry import Registry
 
+EMPTY_RMS = 0.5
+"""Light of a pixel, background rms, at which half of its share counts as nobody's."""
 LEAST_SCALE = 0.002
 """Least width of the error distribution: 0.2 % of the flux. It bounds the weight of single bright galaxies."""
-
-HALF_WIDTH_68 = -log(1 - 0.6827)
-"""Half of the interval that holds 68.27 % of a Laplace distribution, in units of its scale: 1.148."""
 
 FLUX_LOSSES: Registry[Callable[[Tensor, Tensor, Tensor], Tensor]] = Registry("flux loss")
 """Each entry is called with the predicted ln F, its scale and the true ln F, all (b, g); it gives (b, g)."""
@@ -76,3 +74,25 @@ def dice(logits: Tensor, masks: Tensor) -> Tensor:
 def bce_dice(logits: Tensor, masks: Tensor) -> Tensor:
     """Sum of cross-entropy and Dice loss."""
     return bce(logits, masks) + dice(logits, masks)
+
+
+def misplaced_light(share: Tensor, central: Tensor, neighbours: Tensor) -> Tensor:
+    """Return which part of a stamp's light the share gives to the wrong galaxy.
+
+    Parameters
+    ----------
+    share : Tensor (b, y, x)
+        Share of each pixel's light that is said to be the central galaxy's.
+    central, neighbours : Tensor (b, y, x)
+        Their light without noise, background rms.
+
+    Returns
+    -------
+    Tensor (b,)
+        Mean of |share - truth| with the light as weight; where there is hardly any light (:data:`EMPTY_RMS`), the
+        true share goes to 0, so that sums over the deblended image do not gather noise.
+    """
+    light = (central + neighbours).clamp(min=0.0)
+    true = central.clamp(min=0.0) / (light + EMPTY_RMS)
+    weight = light + 2 * EMPTY_RMS
+    return ((share - true).abs() * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""Task `mask_flux`: masks of the central galaxy and of its neighbours, and the flux."""
+"""Task `mask_flux`: the deblended galaxy, masks of it and of its neighbours, and the flux."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from skymill.catalog.flags import Flag
 from skymill.errors import ConfigError
 from skymill.models.outputs import Outputs
 from skymill.tasks.batch import Batch
+from skymill.tasks.calibration import Calibration
 from skymill.tasks.flux import FluxTask
-from skymill.tasks.losses import MASK_LOSSES
+from skymill.tasks.losses import MASK_LOSSES, misplaced_light
 from skymill.tasks.registry import TASKS
 
 LEAST_OVERLAP = 0.05
@@ -18,26 +19,31 @@ LEAST_OVERLAP = 0.05
 
 @TASKS.register("mask_flux")
 class MaskFluxTask(FluxTask):
-    """The task `flux` with masks learned beside it; they also tell which galaxies are blended."""
-
-    needs_masks = True
+    """The task `flux` with the deblended image and masks learned beside it; they tell what is blended, too."""
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Return the flux loss plus the weighted loss of the masks."""
-        masks = MASK_LOSSES[self.config.mask_loss](self._logits(outputs), batch.masks)
-        return super().loss(outputs, batch) + self.config.mask_weight * masks
+        """Return the flux loss plus the weighted losses of the deblended image and of the masks."""
+        logits, share = self._maps(outputs)
+        size_px = share.shape[-1]
+        masks = MASK_LOSSES[self.config.mask_loss](logits, batch.masks(size_px))
+        misplaced = misplaced_light(share, *batch.layers(size_px)).mean()
+        flux = super().loss(outputs, batch)
+        return flux + self.config.mask_weight * masks + self.config.share_weight * misplaced
 
-    def columns(self, outputs: Outputs, image: Tensor) -> dict[str, Tensor]:
+    def columns(
+        self, outputs: Outputs, image: Tensor, calibration: Calibration | None = None
+    ) -> dict[str, Tensor]:
         """Return the columns of `flux`, with BLENDED set where the masks overlap by `LEAST_OVERLAP`."""
-        columns = super().columns(outputs, image)
-        central, neighbour = (self._logits(outputs) > 0).unbind(dim=1)  # (b, y, x) each
+        columns = super().columns(outputs, image, calibration)
+        central, neighbour = (self._maps(outputs)[0] > 0).unbind(dim=1)  # (b, y, x) each
         overlap = (central & neighbour).sum(dim=(1, 2)) / central.sum(dim=(1, 2)).clamp(min=1)  # (b,)
         columns["flags"] |= (overlap >= LEAST_OVERLAP).int() * int(Flag.BLENDED)
         return columns
 
-    def _logits(self, outputs: Outputs) -> Tensor:
-        if outputs.masks is None:
+    def _maps(self, outputs: Outputs) -> tuple[Tensor, Tensor]:
+        """Return the masks' logits (b, 2, y, x) and the share (b, y, x)."""
+        if outputs.masks is None or outputs.share is None:
             raise ConfigError(
                 "network", expected="one that gives masks", found="none", remedy="Take 'unet' for mask_flux."
             )
-        return outputs.masks.float()
+        return outputs.masks.float(), outputs.share.float()

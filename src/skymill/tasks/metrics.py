@@ -11,6 +11,7 @@ from torchmetrics.classification import BinaryJaccardIndex
 
 from skymill.models.outputs import Outputs
 from skymill.tasks.batch import Batch
+from skymill.tasks.mask_flux import MaskFluxTask
 
 if TYPE_CHECKING:
     from skymill.tasks.registry import Task
@@ -33,7 +34,7 @@ class BlendMetrics(nn.Module):
         super().__init__()
         self.task = task
         self.mape, self.ratio, self.covered = MeanAbsolutePercentageError(), CatMetric(), MeanMetric()
-        names = ("mask_iou_central", "mask_iou_neighbour") if task.needs_masks else ()
+        names = ("mask_iou_central", "mask_iou_neighbour") if isinstance(task, MaskFluxTask) else ()
         self.iou = nn.ModuleDict({name: BinaryJaccardIndex() for name in names})
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
@@ -45,8 +46,10 @@ class BlendMetrics(nn.Module):
         self.mape.update(flux, batch.flux)
         self.ratio.update((flux / batch.flux).flatten())
         self.covered.update(((flux - batch.flux).abs() <= error).float())
-        for mask, iou in enumerate(self.iou.values()):
-            iou.update(outputs.masks[:, mask].float().sigmoid(), batch.masks[:, mask].int())
+        if self.iou:
+            masks = batch.masks(outputs.masks.shape[-1]).int()
+            for mask, iou in enumerate(self.iou.values()):
+                iou.update(outputs.masks[:, mask].float().sigmoid(), masks[:, mask])
 
     def compute(self) -> dict[str, float]:
         """Return the figures of all batches since the last reset."""

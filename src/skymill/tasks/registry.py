@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from skymill.models.inputs import StampInputs
 from skymill.models.outputs import Outputs
 from skymill.registry import Registry
 from skymill.tasks.batch import Batch
+from skymill.tasks.calibration import Calibration
 
 if TYPE_CHECKING:
     from skymill.tasks.metrics import BlendMetrics
@@ -19,26 +21,27 @@ class Task(Protocol):
 
     Attributes
     ----------
-    channels, values : int
-        Channels of the network's input and numbers that it gives for each stamp.
+    values : int
+        Numbers that the network gives for each stamp.
     galaxies : int
         Galaxies of a blend whose true flux is needed: 1 (the central one) or 2 (and its companion).
-    needs_masks : bool
-        Whether the true masks are needed.
     """
 
-    channels: int
     values: int
     galaxies: int
-    needs_masks: bool
 
-    def inputs(self, image: Tensor) -> Tensor:
-        """Turn stamps (b, band, y, x) into the network's input (b, channels, y, x)."""
+    def inputs(self, image: Tensor, condition: Tensor) -> StampInputs:
+        """Turn stamps (b, band, y, x) and what is known of them (b, 2) into the network's input."""
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Return the mean loss, a scalar."""
 
-    def columns(self, outputs: Outputs, image: Tensor) -> dict[str, Tensor]:
+    def log_flux(self, outputs: Outputs, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return location and scale of ln F (b, g), not calibrated."""
+
+    def columns(
+        self, outputs: Outputs, image: Tensor, calibration: Calibration | None = None
+    ) -> dict[str, Tensor]:
         """Turn outputs into columns (b,): flux, flux_err, flags (bits of Flag), …; fluxes in background rms."""
 
     def metrics(self) -> BlendMetrics:

@@ -1,23 +1,28 @@
-"""Augmentation on the device: windows of blends → batches of the network's input size.
+"""Augmentation and noise on the device: windows of blends → batches of the network's input size.
 
-Quarter turns, mirroring and whole-pixel shifts move pixels and leave the noise as it is. Zoom and arbitrary rotation
-interpolate, which would smooth the noise; so they act on the noise-free galaxies only and the noise stays where it was.
+All that moves or blurs light comes first, the noise last: it is never interpolated.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, log, sqrt
 
 import torch
+from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
 from torch import Tensor
 
 from skymill.config.train import AugmentConfig
 from skymill.rng import rng
 from skymill.tasks.batch import Batch
+from skymill.training.noise import BatchNoise, normal_like
 
 BICUBIC_REACH_PX = 2
+SIGMA_TO_FWHM = 2 * sqrt(2 * log(2))
+BLUR_REACH_SIGMA = 4
+LEAST_SIGMA_PX = 1e-3
+"""A Gaussian so narrow is a single pixel; a width of 0 would divide by it."""
 
 
 def window_px(input_px: int, config: AugmentConfig) -> int:
@@ -44,6 +49,8 @@ class Draws:
         Magnification and rotation in degrees, counter-clockwise on arrays drawn with y upwards.
     noise : Tensor (b,)
         Standard deviation of the noise to add, background rms.
+    psf : Tensor (b,)
+        Width of the PSF over the survey's.
     """
 
     turns: Tensor
@@ -52,6 +59,7 @@ class Draws:
     zoom: Tensor
     angle: Tensor
     noise: Tensor
+    psf: Tensor
 
 
 def draw(config: AugmentConfig, n: int, seed: int, epoch: int, batch: int) -> Draws:
@@ -62,8 +70,17 @@ def draw(config: AugmentConfig, n: int, seed: int, epoch: int, batch: int) -> Dr
     shift = generator.integers(-config.shift_px, config.shift_px + 1, size=(n, 2))
     zoom, angle = generator.uniform(*config.zoom, size=n), generator.uniform(0, 360, size=n) * config.rotate
     noise = generator.uniform(*config.added_noise_rms, size=n)
-    reals = (torch.from_numpy(values).float() for values in (zoom, angle, noise))
+    psf = generator.uniform(*config.psf_fwhm_ratio, size=n)
+    reals = (torch.from_numpy(values).float() for values in (zoom, angle, noise, psf))
     return Draws(torch.from_numpy(turns), torch.from_numpy(flip), torch.from_numpy(shift), *reals)
+
+
+def unchanged(n: int) -> Draws:
+    """Return what leaves `n` stamps as they are."""
+    none, nothing = torch.zeros(n, dtype=torch.int64), torch.zeros(n)
+    return Draws(
+        none, none.bool(), torch.zeros((n, 2), dtype=torch.int64), nothing + 1, nothing, nothing, nothing + 1
+    )
 
 
 def place(windows: Tensor, draws: Draws, input_px: int) -> Tensor:
@@ -106,6 +123,18 @@ def stretch(galaxies: Tensor, draws: Draws) -> Tensor:
     return warp(galaxies * area / weight.clamp(min=0.5 * area), draws)
 
 
+def blur(light: Tensor, draws: Draws, psf_fwhm_px: float) -> Tensor:
+    """Widen the PSF of light (b, c, w, w) to its width over the survey's by a Gaussian; widths add in quadrature."""
+    sigma = (
+        psf_fwhm_px
+        / SIGMA_TO_FWHM
+        * torch.sqrt(draws.psf.to(light.device) ** 2 - 1).clamp(min=LEAST_SIGMA_PX)
+    )
+    half = ceil(BLUR_REACH_SIGMA * float(sigma.max()))
+    # Truncated at the same distance for all: where the kernel is a spike, its tail is nothing.
+    return gaussian_blur2d(light, 2 * half + 1, torch.stack([sigma, sigma], dim=1), border_type="constant")
+
+
 class Augment:
     """Make batches of windows.
 
@@ -117,49 +146,62 @@ class Augment:
         Side of the stamps to give.
     seed : int
         The run's seed.
+    noise : callable
+        Adds noise to light (:mod:`skymill.training.noise`).
+    psf_fwhm_px : float
+        Width of the survey's PSF.
+    mask_threshold_rms : float
+        Light above this belongs to a galaxy's mask.
     """
 
-    def __init__(self, config: AugmentConfig, input_px: int, seed: int) -> None:
-        self.config, self.input_px, self.seed = config, input_px, seed
+    def __init__(
+        self,
+        config: AugmentConfig,
+        input_px: int,
+        seed: int,
+        noise: BatchNoise,
+        psf_fwhm_px: float,
+        mask_threshold_rms: float,
+    ) -> None:
+        self.config, self.input_px, self.seed, self.noise = config, input_px, seed, noise
+        self.psf_fwhm_px, self.mask_threshold_rms = psf_fwhm_px, mask_threshold_rms
 
     def __call__(self, windows: dict[str, Tensor], epoch: int, batch: int) -> Batch:
-        """Augment the windows that :class:`~skymill.training.blends.BlendData` gives."""
+        """Augment the windows that :class:`~skymill.training.blends.ComposedBlends` gives, and add noise."""
         draws = draw(self.config, len(windows["flux"]), self.seed, epoch, batch)
-        image, flux, masks = windows["image"], windows["flux"], unpack_masks(windows)
+        light = torch.cat([windows["central"], windows["neighbours"]], dim=1)  # (b, 2, w, w)
+        flux = windows["flux"]
         if self.config.resamples:
-            image = image - windows["galaxies"] + stretch(windows["galaxies"], draws)
+            light = stretch(light, draws)
             flux = flux * draws.zoom.to(flux.device)[:, None] ** 2
-            masks = None if masks is None else (warp(masks, draws) > 0.5).float()
-        image = place(image, draws, self.input_px)
-        masks = None if masks is None else place(masks, draws, self.input_px)
-        return self._add_noise(Batch(image, flux, masks), draws, epoch, batch)
+        if self.config.psf_fwhm_ratio[1] > 1:
+            light = blur(light, draws, self.psf_fwhm_px)
+        light = place(light, draws, self.input_px)
+        return self._expose(light, flux, draws, ("augment", epoch, batch))
 
-    def _add_noise(self, batch: Batch, draws: Draws, epoch: int, number: int) -> Batch:
-        """Add noise and give the result in units of the noise it then has, as on a shallower tile."""
-        if self.config.added_noise_rms[1] == 0:
-            return batch
-        device = batch.image.device
+    def as_they_are(self, windows: dict[str, Tensor], batch: int) -> Batch:
+        """Return the middle of windows with noise and nothing else, for validation: the same in every epoch."""
+        middle = windows["central"].shape[-1] // 2
+        cut = slice(middle - self.input_px // 2, middle - self.input_px // 2 + self.input_px)
+        light = torch.cat([windows["central"], windows["neighbours"]], dim=1)[..., cut, cut]
+        return self._expose(light, windows["flux"], unchanged(len(light)), ("validation", batch))
+
+    def _expose(self, light: Tensor, flux: Tensor, draws: Draws, key: tuple[str | int, ...]) -> Batch:
+        """Add noise to light (b, 2, y, x) and give all in units of the noise it then has, as on a shallower tile."""
+        device = light.device
         generator = torch.Generator(device)
-        generator.manual_seed(int(rng(self.seed, "train", "noise", epoch, number).integers(2**62)))
-        noise = torch.randn(batch.image.shape, generator=generator, device=device)
-        added = draws.noise.to(device)[:, None, None, None]  # (b, 1, 1, 1)
-        unit = torch.sqrt(1 + added**2)
-        return Batch((batch.image + added * noise) / unit, batch.flux / unit[:, :, 0, 0], batch.masks)
-
-
-def unpack_masks(windows: dict[str, Tensor]) -> Tensor | None:
-    """Turn mask bits (b, 1, w, w) uint8 into masks (b, 2, w, w) float32: central, neighbour; None without masks."""
-    if "masks" not in windows:
-        return None
-    bits = windows["masks"][:, 0]  # (b, w, w)
-    return torch.stack([bits & 1, (bits & 2) >> 1], dim=1).float()
-
-
-def as_they_are(windows: dict[str, Tensor], input_px: int) -> Batch:
-    """Return the centre of windows without augmentation, for validation."""
-    middle = windows["image"].shape[-1] // 2
-    cut = slice(middle - input_px // 2, middle - input_px // 2 + input_px)
-    masks = unpack_masks(windows)
-    return Batch(
-        windows["image"][..., cut, cut], windows["flux"], None if masks is None else masks[..., cut, cut]
-    )
+        generator.manual_seed(int(rng(self.seed, "train", "noise", *key).integers(2**62)))
+        image = self.noise(light.sum(dim=1, keepdim=True), generator)
+        if self.config.added_noise_rms[1] > 0:
+            image = image + draws.noise.to(device)[:, None, None, None] * normal_like(image, generator)
+        unit = torch.sqrt(1 + draws.noise.to(device) ** 2)  # (b,)
+        central, neighbours = (light / unit[:, None, None, None]).split(1, dim=1)
+        condition = torch.stack([torch.log2(draws.psf.to(device)), torch.log2(unit)], dim=1)
+        return Batch(
+            image / unit[:, None, None, None],
+            flux / unit[:, None],
+            condition,
+            central,
+            neighbours,
+            self.mask_threshold_rms / unit,
+        )

@@ -6,8 +6,9 @@ which says what the weights are, what they were trained on and with, and how wel
 
 from __future__ import annotations
 
+from math import log2
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import Field, ValidationError
@@ -23,25 +24,26 @@ from skymill.models.build import build_network
 from skymill.provenance.atomic import atomic_path, write_text
 from skymill.provenance.record import sha256
 from skymill.tasks.build import build_task
+from skymill.tasks.calibration import Calibration
 from skymill.tasks.registry import Task
 
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
-FORMAT = 1
+FORMAT = 2
 
 INTENDED_USE = (
     "Photometry of galaxies in images of the survey above, on stamps centred on a detection within a pixel."
 )
 LIMITS = (
     "Trained on simulated galaxies only: whatever the population does not hold (tidal features, stars' spikes, other "
-    "PSFs, correlated noise) is outside of its experience. flux_err is the network's own estimate of the 68 % "
-    "interval; the report says how it fared. A stamp holds limited light: galaxies that fill it are extrapolated."
+    "PSFs, correlated noise) is outside of its experience. flux_err and the quantiles are calibrated on simulated "
+    "blends; the report says how they fared. A stamp holds limited light: galaxies that fill it are extrapolated."
 )
 
 
 class Card(ConfigModel):
     """What a model is."""
 
-    format: Literal[1] = Field(FORMAT, description="Version of this card's layout.")
+    format: Literal[2] = Field(FORMAT, description="Version of this card's layout.")
     name: str = Field(description="Name of the model.")
     version: str = Field(description="Version of the training's artifact.")
     network: NetworkConfig = Field(description="The network's options.")
@@ -51,14 +53,17 @@ class Card(ConfigModel):
     survey: Survey = Field(description="The survey that the stamps were simulated for.")
     training: TrainConfig = Field(description="How it was trained.")
     seed: int = Field(description="Seed of the training.")
-    parents: dict[str, str] = Field(description="Versions of the sets of blends, by role.")
-    train_blends: int = Field(ge=1, description="Blends trained on.")
-    validation_blends: int = Field(ge=1, description="Blends validated on.")
+    parents: dict[str, str] = Field(description="Versions of the artifacts that it was trained on, by role.")
+    population: dict[str, Any] = Field(description="Recipe of the galaxies.")
+    blend: dict[str, Any] = Field(description="Recipe of the blends.")
+    blends_per_epoch: int = Field(ge=1, description="Blends in an epoch, new ones in each.")
+    validation_blends: int = Field(ge=1, description="Blends validated and calibrated on.")
     epochs: int = Field(ge=1, description="Epochs trained.")
     best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
     validation: dict[str, float] = Field(
         description="Loss and metrics of that epoch on the validation blends."
     )
+    calibration: Calibration = Field(description="What its errors are worth, from the validation blends.")
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")
     precision: str = Field(description="Number type of the training.")
@@ -67,6 +72,12 @@ class Card(ConfigModel):
     weights_sha256: str = Field(description="Checksum of the weights' file.")
     intended_use: str = Field(INTENDED_USE, description="What it is for.")
     limits: str = Field(LIMITS, description="What it is not for.")
+
+    def condition_range(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the smallest and largest of each condition (psf, noise) that it was trained with."""
+        augment = self.training.augment
+        noise = [0.5 * log2(1 + added**2) for added in augment.added_noise_rms]
+        return (log2(augment.psf_fwhm_ratio[0]), log2(augment.psf_fwhm_ratio[1])), (noise[0], noise[1])
 
 
 class Model(NamedTuple):
@@ -148,7 +159,7 @@ def load_model(path: str | Path) -> Model:
     card = read_card(folder / CARD)
     weights = _read_weights(folder / WEIGHTS, card)
     task = build_task(card.task, card.survey.psf_fwhm_px)
-    network = build_network(card.network, task.channels, task.values, card.input_px)
+    network = build_network(card.network, task.values, card.input_px)
     _check_fit(folder / WEIGHTS, weights, network)
     network.load_state_dict(weights)
     return Model(network.eval(), task, card)

@@ -30,7 +30,7 @@ from skymill.errors import TrainingError
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
 from skymill.tasks.registry import Task
-from skymill.training.augment import Augment, as_they_are
+from skymill.training.augment import Augment
 from skymill.training.decay import learning_rate, waited
 from skymill.training.history import Epoch
 
@@ -99,15 +99,15 @@ class BlendModule(pl.LightningModule):
         """Return the loss of an augmented batch."""
         with torch.no_grad():
             batch = self.augment(windows, self.current_epoch, batch_index)
-            inputs = self.task.inputs(batch.image)
+            inputs = self.task.inputs(batch.image, batch.condition)
         loss = self.task.loss(self.network(inputs), batch)
         self._note("train", loss, len(batch.flux))
         return loss
 
     def validation_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
         """Add a batch to the validation's figures."""
-        batch = as_they_are(windows, self.augment.input_px)
-        outputs = self.network(self.task.inputs(batch.image))
+        batch = self.augment.as_they_are(windows, batch_index)
+        outputs = self.network(self.task.inputs(batch.image, batch.condition))
         self._note("validation", self.task.loss(outputs, batch), len(batch.flux))
         self.validation_metrics.update(outputs, batch)
 

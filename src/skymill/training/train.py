@@ -1,4 +1,4 @@
-"""Stage `train`: sets of blends → a model with its card, its history and its curves."""
+"""Stage `train`: galaxies, blended as they are needed → a model with its card, its history and its curves."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
+from skymill.config.blend import BlendConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey
+from skymill.data.tile import Tile
 from skymill.models.build import build_network, count_parameters
 from skymill.models.device import choose_device, describe_device
 from skymill.provenance.code import code_stamp
 from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.tasks.build import build_task
+from skymill.tasks.calibration import Calibration, calibrate
 from skymill.tasks.registry import Task
 from skymill.training.augment import Augment, window_px
-from skymill.training.blends import BlendData, Needs, loader
+from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import CARD, WEIGHTS, Card, save_weights, write_card
 from skymill.training.history import best_epoch, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
+from skymill.training.noise import build_batch_noise
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +41,10 @@ NOT_METRICS = {"epoch", "train_loss", "learning_rate", "seconds"}
 
 def train_model(
     recipe: Mapping[str, Any],
-    train_stamps: str | Path,
-    train_truth: str | Path,
-    validation_stamps: str | Path,
-    validation_truth: str | Path,
+    stamps: str | Path,
+    truth: str | Path,
     folder: str | Path,
+    noise_tile: str | Path | None = None,
     execution: Mapping[str, Any] | None = None,
 ) -> None:
     """Train one model; a training that was killed goes on after its last complete epoch.
@@ -49,12 +52,16 @@ def train_model(
     Parameters
     ----------
     recipe : mapping
-        :meth:`skymill.provenance.recipe.Recipe.to_dict` with ``seed``, ``survey`` and ``model`` among its parameters.
-    train_stamps, train_truth, validation_stamps, validation_truth : str or Path
-        Sets of blends and their catalogues.
+        :meth:`skymill.provenance.recipe.Recipe.to_dict` with ``seed``, ``survey``, ``blend`` (a
+        :class:`~skymill.config.blend.BlendConfig`) and ``model`` among its parameters.
+    stamps, truth : str or Path
+        The population, as :func:`skymill.simulate.gather.simulate_population` made it; only galaxies of the sides
+        train and validation are used.
     folder : str or Path
         The model's folder: gets ``weights.safetensors``, ``model.yaml``, ``history.csv``, ``curves.png`` and
         ``provenance.json``.
+    noise_tile : str or Path, optional
+        Ingested tile that blank sky is cut from, for real noise.
     execution : mapping, optional
         Values of `TrainConfig.execution_keys` (device, workers, threads, progress, cache_limit_gb); defaults otherwise.
         On one device with one number of threads the same recipe gives the same weights, resumed or not; another
@@ -62,29 +69,25 @@ def train_model(
 
     Raises
     ------
+    ConfigError
+        If a side has too few galaxies for the blends.
     DataError
-        If the blends do not hold what the model needs.
+        If a file cannot be read or written.
     TrainingError
         If the loss is not finite.
     """
-    folder, params = Path(folder), recipe["params"]
-    survey = Survey.model_validate(params["survey"])
-    config = _with_execution(params["model"], execution or {})
-    parents = {
-        "train_stamps": train_stamps,
-        "train_truth": train_truth,
-        "validation_stamps": validation_stamps,
-        "validation_truth": validation_truth,
-    }
+    folder = Path(folder)
+    config = _with_execution(recipe["params"]["model"], execution or {})
+    parents = {"stamps": stamps, "truth": truth} | ({"noise_tile": noise_tile} if noise_tile else {})
     with recording(recipe, folder, parents=parents) as record, _threads(config.training.threads):
         device = choose_device(config.training.device)
-        module, loaders = _prepare(recipe, config, survey, parents)
+        module, loaders = _prepare(recipe, config, parents)
         log.info("training %s on %s", recipe["name"], describe_device(device))
         resources = Resources(device, wants_progress(config.training.progress))
         fit(module, *loaders, folder / CHECKPOINTS, resources)
-        card = _write_products(folder, recipe, config, survey, module, loaders, device)
+        card = _write_products(folder, recipe, config, module, loaders[1], device)
         shutil.rmtree(folder / CHECKPOINTS)
-        record.rows = card.train_blends
+        record.rows = card.blends_per_epoch
         record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
 
 
@@ -105,52 +108,70 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 def _prepare(
-    recipe: Mapping[str, Any], config: ModelConfig, survey: Survey, files: Mapping[str, str | Path]
+    recipe: Mapping[str, Any], config: ModelConfig, files: Mapping[str, str | Path]
 ) -> tuple[BlendModule, tuple[DataLoader, DataLoader]]:
     """Make network, task and data."""
-    seed, training = int(recipe["params"]["seed"]), config.training
+    params, training = recipe["params"], config.training
+    seed, survey = int(params["seed"]), Survey.model_validate(params["survey"])
+    blend = BlendConfig.model_validate(params["blend"])
     task = build_task(config.task, survey.psf_fwhm_px)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng(seed, "train", "weights").integers(2**62)))
-        network = build_network(config.network, task.channels, task.values, config.input_px)
-    augment = Augment(training.augment, config.input_px, seed)
+        network = build_network(config.network, task.values, config.input_px)
+    tile = Tile.read(files["noise_tile"]) if "noise_tile" in files else None
+    augment = Augment(
+        training.augment,
+        config.input_px,
+        seed,
+        build_batch_noise(blend.noise, survey, tile),
+        survey.psf_fwhm_px,
+        blend.mask_threshold_rms,
+    )
     identity = f"{recipe['version']} {code_stamp('skymill.training.train')}"
     module = BlendModule(network, task, training, augment, identity)
-    return module, (
-        _loader("train", config, survey, task, files, seed),
-        _loader("validation", config, survey, task, files, None),
-    )
+    sides = {"train": blend.n_train, "validation": blend.n_validation}
+    loaders = [
+        _loader(Source(files["stamps"], files["truth"], side, survey, blend, seed), n, config, task)
+        for side, n in sides.items()
+    ]
+    return module, tuple(loaders)
 
 
-def _loader(
-    side: str,
-    config: ModelConfig,
-    survey: Survey,
-    task: Task,
-    files: Mapping[str, str | Path],
-    seed: int | None,
-) -> DataLoader:
-    """Make the loader of one side; `seed` shuffles it and goes with augmentation."""
-    augment = config.training.augment
-    window = window_px(config.input_px, augment) if side == "train" else config.input_px + 1
-    needs = Needs(window, task.galaxies, task.needs_masks, noise_free=side == "train" and augment.resamples)
-    cache_bytes = config.training.cache_limit_gb * 1e9
-    data = BlendData(files[f"{side}_stamps"], files[f"{side}_truth"], survey, needs, cache_bytes)
-    return loader(data, config.training.batch_size, seed, config.training.workers)
+def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoader:
+    """Make the loader of one side: new blends in each epoch to train on, always the same ones to validate."""
+    is_fixed = source.side == "validation"
+    training = config.training
+    window = config.input_px + 1 if is_fixed else window_px(config.input_px, training.augment)
+    data = ComposedBlends(source, window, task.galaxies, training.cache_limit_gb * 1e9)
+    return loader(data, n, training.batch_size, training.workers, is_fixed=is_fixed)
+
+
+@torch.no_grad()
+def calibrate_model(module: BlendModule, validation: DataLoader, device: torch.device) -> Calibration:
+    """Measure on the validation blends what the network's errors are worth."""
+    network = module.network.to(device).eval()
+    parts = []
+    for number, windows in enumerate(validation):
+        batch = module.augment.as_they_are({name: one.to(device) for name, one in windows.items()}, number)
+        outputs = network(module.task.inputs(batch.image, batch.condition))
+        location, scale = module.task.log_flux(outputs, batch.image)
+        parts.append(torch.stack([location, scale, torch.log(batch.flux)]).flatten(1))
+    return calibrate(*torch.cat(parts, dim=1))
 
 
 def _write_products(
     folder: Path,
     recipe: Mapping[str, Any],
     config: ModelConfig,
-    survey: Survey,
     module: BlendModule,
-    loaders: tuple[DataLoader, DataLoader],
+    validation: DataLoader,
     device: torch.device,
 ) -> Card:
-    """Write weights, card, history and curves."""
-    history, best = module.history, best_epoch(module.history)
-    checksum = save_weights(folder / WEIGHTS, load_file(folder / CHECKPOINTS / BEST))
+    """Calibrate, and write weights, card, history and curves."""
+    params, history, best = recipe["params"], module.history, best_epoch(module.history)
+    survey = Survey.model_validate(params["survey"])
+    weights = load_file(folder / CHECKPOINTS / BEST)
+    module.network.load_state_dict(weights)
     card = Card(
         name=recipe["name"],
         version=recipe["version"],
@@ -160,19 +181,22 @@ def _write_products(
         bands=(survey.band,),
         survey=survey,
         training=config.training,
-        seed=recipe["params"]["seed"],
+        seed=params["seed"],
         parents=dict(recipe["parents"]),
-        train_blends=len(loaders[0].dataset),
-        validation_blends=len(loaders[1].dataset),
+        population=params["population"],
+        blend=params["blend"],
+        blends_per_epoch=params["blend"]["n_train"],
+        validation_blends=params["blend"]["n_validation"],
         epochs=len(history),
         best_epoch=int(best["epoch"]),
         validation={name: value for name, value in best.items() if name not in NOT_METRICS},
+        calibration=calibrate_model(module, validation, device),
         parameters=count_parameters(module.network),
         device=describe_device(device),
         precision=precision_of(config.training, device),
         hours=sum(row["seconds"] for row in history) / 3600,
         code=code_stamp("skymill.training.train"),
-        weights_sha256=checksum,
+        weights_sha256=save_weights(folder / WEIGHTS, weights),
     )
     write_card(folder / CARD, card)
     write_history(folder / HISTORY, history)
