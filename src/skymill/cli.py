@@ -1,4 +1,4 @@
-"""What a person types: ``skymill versions | diff | verify | release | docs``.
+"""What a person types: ``skymill versions | diff | verify | release | ship | docs``.
 
 Reads arguments and prints; what is printed comes from the library. Modules are imported by the command that needs
 them, so that ``skymill --help`` is quick.
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_verify(commands)
     _add_release(commands)
+    _add_ship(commands)
     _add_docs(commands)
     return parser
 
@@ -139,6 +140,22 @@ def _add_release(commands) -> None:
     )
     _add_results(command)
     command.set_defaults(command=release)
+
+
+def _add_ship(commands) -> None:
+    command = commands.add_parser(
+        "ship",
+        help="put a trained model where runs find it (config: pretrained)",
+        description="Write weights at half precision, the card with its test figures and the training's history to "
+        "FOLDER/<survey>/NAME. A model that is there under that name is replaced.",
+    )
+    command.add_argument(
+        "model", metavar="MODEL", help="folder of the trained model (results/artifacts/train/…)"
+    )
+    command.add_argument("name", metavar="NAME", help="what it shall be called")
+    command.add_argument("--metrics", metavar="FILE", help="metrics.json of a run that has tested it")
+    command.add_argument("--to", default="models", metavar="FOLDER", help="where (default: %(default)s)")
+    command.set_defaults(command=ship)
 
 
 def _add_docs(commands) -> None:
@@ -303,6 +320,14 @@ def release(options: argparse.Namespace) -> int:
     from skymill.catalog.release import release as make_release
 
     print(make_release(options.name, options.run, options.results, options.to, options.stage))
+    return 0
+
+
+def ship(options: argparse.Namespace) -> int:
+    """Ship a model."""
+    from skymill.training.shipped import ship_model
+
+    print(ship_model(options.model, options.name, options.to, options.metrics))
     return 0
 
 

@@ -3,6 +3,7 @@
 # needs   the configuration (config/config.yaml, --configfile, --config)
 # makes   `plan`; functions that the rules name instead of repeating lambdas
 
+import re
 import sys
 from pathlib import Path
 
@@ -90,6 +91,11 @@ def shards_of(stage, suffix):
         )
 
     return paths
+
+
+def one_of(names):
+    """Pattern that matches these names and no others."""
+    return "|".join(re.escape(name) for name in names) or r"(?!)"
 
 
 def execution_of(key, default=None):

@@ -2,12 +2,18 @@
 #
 # needs   ingest/<tile> or inject/<tile>, and train/<model>
 # makes   infer/<tile>[.injected].<model>/<version>/catalogue.parquet  (schema `measurement`)
-# steps   one job a tile and model; tiles are read window by window
+# steps   one job a tile and model; tiles are read window by window. The target `catalog` is the tiles' catalogues alone
 
 
 rule infer:
     input:
         plan.targets("infer"),
+    localrule: True
+
+
+rule catalog:
+    input:
+        plan.catalogues(),
     localrule: True
 
 

@@ -2,7 +2,8 @@
 #
 # needs   simulate/<population>; for real noise the tile ingest/<tile>
 # makes   train/<model>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
-# steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint
+# steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint.
+#         Shipped models (config: pretrained) are checked and taken as they are
 
 
 rule train:
@@ -30,6 +31,8 @@ rule train_model:
         "results/logs/train/{name}.{version}.log",
     benchmark:
         "results/benchmarks/train/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.trained()),
     conda:
         "../../envs/train.yaml"
     threads: execution_of("threads", 1)
@@ -49,3 +52,40 @@ rule train_model:
         "train: model {wildcards.name}"
     script:
         "../scripts/train_model.py"
+
+
+rule take_model:
+    input:
+        weights=input_of("train", "weights"),
+        card=input_of("train", "card"),
+        history=input_of("train", "history"),
+    output:
+        weights=product_of("train", "weights.safetensors"),
+        card=product_of("train", "model.yaml"),
+        history=product_of("train", "history.csv"),
+        curves=report(
+            product_of("train", "curves.png"),
+            category="Training",
+            caption="../captions/curves.rst",
+        ),
+        provenance=product_of("train", "provenance.json"),
+    log:
+        "results/logs/train/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/train/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.shipped()),
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        recipe=recipe_of("train"),
+        folder=folder_of("train"),
+        code=code_stamp("skymill.training.shipped"),
+    message:
+        "train: shipped model {wildcards.name}"
+    script:
+        "../scripts/take_model.py"

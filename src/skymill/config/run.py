@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel
 from skymill.config.blend import BlendConfig, Composition, RealBlendsConfig, fill_from_blend
+from skymill.config.bound import BoundConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.ingest import IngestConfig
@@ -42,7 +43,17 @@ class RunConfig(ConfigModel):
     real_blends: RealBlendsConfig | None = Field(
         None, description="Test blends of galaxies that no network is trained on; null: none."
     )
-    models: dict[Name, ModelConfig] = Field(min_length=1, description="Networks to train, by name.")
+    train: Literal["models", "pretrained"] = Field(
+        "models",
+        description="models: the networks of `models` are trained. pretrained: none is; those of the same names that "
+        "are shipped for the survey are taken.",
+    )
+    models: dict[Name, ModelConfig] = Field({}, description="Networks to train, by name.")
+    pretrained: dict[Name, Name] = Field(
+        {},
+        description="Networks that are shipped for the survey: name in this run, folder in <models_dir>/<survey>.",
+    )
+    models_dir: str = Field("models", description="Folder of the shipped networks.")
     tiles: str | None = Field(None, description="Tile table (TSV); null: no tiles but the simulated fields.")
     fields: dict[Name, FieldConfig] = Field({}, description="Simulated tiles, by tile id.")
     ingest: IngestConfig = Field(IngestConfig(), description="How tiles are read and checked.")
@@ -52,6 +63,9 @@ class RunConfig(ConfigModel):
     detectors: dict[Name, DetectorConfig] = Field(description="Detectors to compare with, by name.")
     inject: InjectConfig | None = Field(
         None, description="Galaxies of known flux added to tiles; null: none."
+    )
+    bound: BoundConfig | None = Field(
+        BoundConfig(), description="The least error that the noise of the test blends allows; null: none."
     )
     compare: CompareConfig = Field(CompareConfig(), description="Matching and metrics.")
     report: ReportConfig = Field(ReportConfig(), description="The report page.")
@@ -73,9 +87,27 @@ class RunConfig(ConfigModel):
                 raise ValueError(f"{key}.population: expected one of {known}, found '{blends.population}'")
             self._stamps_fit(key, blends)
         self._real_galaxies_are_unseen()
-        if both := set(self.models) & set(self.detectors):
+        if not self.models and not self.pretrained:
+            raise ValueError("models: expected at least one network, in models or in pretrained, found none")
+        if both := set(self.models) & set(self.pretrained):
+            raise ValueError(
+                f"pretrained: expected names that are not in models, found {', '.join(sorted(both))}"
+            )
+        if both := {*self.models, *self.pretrained} & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
+
+    def trained(self) -> dict[str, ModelConfig]:
+        """Return the networks that this run trains."""
+        return self.models if self.train == "models" else {}
+
+    def shipped(self) -> dict[str, str]:
+        """Return the shipped networks that this run takes: folder by name."""
+        return (
+            self.pretrained
+            if self.train == "models"
+            else {**{name: name for name in self.models}, **self.pretrained}
+        )
 
     def _compositions(self) -> dict[str, Composition]:
         pieces = {"blend": self.blend, "real_blends": self.real_blends}

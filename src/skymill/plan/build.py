@@ -19,7 +19,10 @@ from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.plan import Plan
 from skymill.provenance.recipe import Recipe
+from skymill.provenance.record import sha256
 
+SHIPPED = {"weights": "weights.safetensors", "card": "model.yaml", "history": "history.csv"}
+"""Files of a shipped network by role."""
 PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
 """Columns of the tile table that say where a file is or belong to another stage."""
 
@@ -160,7 +163,7 @@ class _Builder:
         # The number of test blends and the size of shards say nothing about a training.
         composed = {**blend.composition(), "n_train": blend.n_train, "n_validation": blend.n_validation}
         population = parents["galaxies"].recipe.params["population"]
-        for name, model in self.config.models.items():
+        for name, model in self.config.trained().items():
             params = {
                 "survey": self.survey.physics(),
                 "population": population,
@@ -168,6 +171,24 @@ class _Builder:
                 "model": model.recipe_params(),
             }
             self._add("train", name, params, parents, inputs=inputs)
+        self._take_shipped()
+
+    def _take_shipped(self) -> None:
+        """Add the networks that are trained already; their files count by content."""
+        below = Path(self._locate(self.config.models_dir)) / self.survey.name
+        for name, folder in self.config.shipped().items():
+            files = {role: str(below / folder / file) for role, file in SHIPPED.items()}
+            if not Path(files["card"]).is_file():
+                known = ", ".join(sorted(path.parent.name for path in below.glob(f"*/{SHIPPED['card']}")))
+                raise ConfigError(
+                    f"pretrained.{name}",
+                    expected=f"a network that is shipped for {self.survey.name}: {known or 'there is none'}",
+                    found=f"'{folder}' (no {files['card']})",
+                    remedy="Name one of those, or train one: config models.",
+                )
+            outside = {"card": sha256(files["card"]), "weights": sha256(files["weights"])}
+            params = {"survey": self.survey.physics(), "shipped": folder}
+            self._add("train", name, params, outside=outside, inputs=files)
 
     def _blend_datasets(self) -> dict[str, Artifact]:
         """Return the sets of blends of this run that detectors are compared on."""

@@ -74,6 +74,11 @@ class Plan:
         main = next(iter(FILES[stage]))
         return [artifact.file(main) for artifact in self.of_stage(stage)]
 
+    def catalogues(self) -> list[str]:
+        """Return the networks' catalogues of the tiles as they are, without injected galaxies."""
+        found = [artifact for artifact in self.of_stage("infer") if ".injected." not in artifact.recipe.name]
+        return [artifact.file("catalogue") for artifact in found]
+
     def comparisons(self) -> list[dict[str, str]]:
         """Return what is compared: dataset, detector, and paths of the catalogue, of the truth and of the bounds.
 

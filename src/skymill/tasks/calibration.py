@@ -45,7 +45,7 @@ class Calibration(ConfigModel):
         return self
 
     def log_flux(self, location: Tensor, scale: Tensor) -> Tensor:
-        """Return the quantiles of ln F at :data:`~skymill.metrics.distribution.LEVELS`, (…, 5), from locations and scales (…)."""
+        """Return the quantiles of ln F at the levels of the catalogues, (…, 5), from locations and scales (…)."""
         edges = torch.tensor(self.log_scale_edges, dtype=torch.float32, device=scale.device)
         table = torch.tensor(self.quantiles, dtype=torch.float32, device=scale.device)
         group = torch.bucketize(torch.log(scale).contiguous(), edges)

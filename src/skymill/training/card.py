@@ -26,6 +26,7 @@ from skymill.provenance.record import sha256
 from skymill.tasks.build import build_task
 from skymill.tasks.calibration import Calibration
 from skymill.tasks.registry import Task
+from skymill.training.probe import differs, probe
 
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
 FORMAT = 2
@@ -64,6 +65,8 @@ class Card(ConfigModel):
         description="Loss and metrics of that epoch on the validation blends."
     )
     calibration: Calibration = Field(description="What its errors are worth, from the validation blends.")
+    probe: tuple[float, ...] = Field(description="What it gives for the stamps of skymill.training.probe.")
+    test: dict[str, str] = Field({}, description="Figures of test blends, with their 95 % intervals.")
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")
     precision: str = Field(description="Number type of the training.")
@@ -153,7 +156,8 @@ def load_model(path: str | Path) -> Model:
     DataError
         If a file is missing or cannot be read.
     VersionError
-        If the weights are not those of the card, or do not fit the network that the card describes.
+        If the weights are not those of the card, do not fit the network that the card describes, or give other
+        results than when the card was written.
     """
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     card = read_card(folder / CARD)
@@ -162,6 +166,7 @@ def load_model(path: str | Path) -> Model:
     network = build_network(card.network, task.values, card.input_px)
     _check_fit(folder / WEIGHTS, weights, network)
     network.load_state_dict(weights)
+    _check_probe(folder / WEIGHTS, probe(network, task, card.calibration, card.input_px), card.probe)
     return Model(network.eval(), task, card)
 
 
@@ -179,6 +184,18 @@ def _read_weights(path: Path, card: Card) -> dict[str, Tensor]:
             remedy="Keep weights and card together; take both from one training.",
         )
     return weights
+
+
+def _check_probe(path: Path, found: tuple[float, ...], expected: tuple[float, ...]) -> None:
+    """Refuse weights that this code makes something else of than the code that they were trained with."""
+    if not differs(found, expected):
+        return
+    raise VersionError(
+        path,
+        expected=f"fluxes of {', '.join(f'{value:.5g}' for value in expected)} for the probe's stamps, as on the card",
+        found=", ".join(f"{value:.5g}" for value in found),
+        remedy="The code of the network or of its inputs has changed since: train the model again.",
+    )
 
 
 def _check_fit(path: Path, weights: dict[str, Tensor], network: nn.Module) -> None:

@@ -31,6 +31,7 @@ from skymill.training.card import CARD, WEIGHTS, Card, save_weights, write_card
 from skymill.training.history import best_epoch, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
 from skymill.training.noise import build_batch_noise
+from skymill.training.probe import probe
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +173,7 @@ def _write_products(
     survey = Survey.model_validate(params["survey"])
     weights = load_file(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
+    calibration = calibrate_model(module, validation, device)
     card = Card(
         name=recipe["name"],
         version=recipe["version"],
@@ -190,7 +192,8 @@ def _write_products(
         epochs=len(history),
         best_epoch=int(best["epoch"]),
         validation={name: value for name, value in best.items() if name not in NOT_METRICS},
-        calibration=calibrate_model(module, validation, device),
+        calibration=calibration,
+        probe=probe(module.network, module.task, calibration, config.input_px),
         parameters=count_parameters(module.network),
         device=describe_device(device),
         precision=precision_of(config.training, device),

@@ -1,0 +1,151 @@
+"""Shipped models: networks that are trained already, in ``<models_dir>/<survey>/<name>/``.
+
+They are part of the project, not of a run: weights at half precision, the card, and the history of the training.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skymill.data.survey import Survey
+from skymill.errors import DataError, VersionError
+from skymill.provenance.atomic import atomic_path
+from skymill.provenance.record import recording
+from skymill.training.card import CARD, WEIGHTS, load_model, save_weights, write_card
+from skymill.training.history import draw_curves, read_history, write_history
+from skymill.training.loop import plain_weights
+from skymill.training.probe import probe
+
+log = logging.getLogger(__name__)
+
+HISTORY, CURVES = "history.csv", "curves.png"
+TEST_DATASETS = ("test_blends", "real_blends")
+TEST_METRICS = ("flux_mape", "mag_sigma", "outlier_fraction", "coverage_68", "coverage_95")
+TEST_SUBSETS = ("all", "both_found")
+
+
+def take_model(
+    recipe: Mapping[str, Any], weights: str | Path, card: str | Path, history: str | Path, folder: str | Path
+) -> None:
+    """Check that a shipped model fits this run and this code, and take it among the run's artifacts.
+
+    Parameters
+    ----------
+    recipe : mapping
+        Recipe of the artifact; ``params`` holds ``survey``.
+    weights, card, history : str or Path
+        The shipped files, in one folder.
+    folder : str or Path
+        The model's folder: gets the same files and ``curves.png``.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cannot be read.
+    VersionError
+        If the model was trained for another survey, or what this code makes of its weights is not what they gave when
+        it was shipped.
+    """
+    folder = Path(folder)
+    with recording(recipe, folder, parents={"weights": weights, "card": card}) as record:
+        model = load_model(Path(weights).parent)
+        _check_survey(model.card.survey, Survey.model_validate(recipe["params"]["survey"]), card)
+        for source, name in ((weights, WEIGHTS), (card, CARD), (history, HISTORY)):
+            with atomic_path(folder / name) as partial:
+                shutil.copyfile(source, partial)
+        draw_curves(folder / CURVES, read_history(history), f"{model.card.name} {model.card.version}")
+        record.rows = model.card.blends_per_epoch
+        record.extra.update(trained_as=f"{model.card.name} {model.card.version}", device=model.card.device)
+        log.info("%s: %s %s, as shipped", recipe["name"], model.card.name, model.card.version)
+
+
+def _check_survey(trained: Survey, wanted: Survey, card: str | Path) -> None:
+    """Refuse a model of another survey; a network knows the pixels, PSF and noise that it was trained on."""
+    trained_facts, wanted_facts = trained.physics(), wanted.physics()
+    differing = [key for key in wanted_facts if trained_facts.get(key) != wanted_facts[key]]
+    if differing:
+        key = differing[0]
+        raise VersionError(
+            card,
+            expected=f"a model trained for the survey of this run, {key}: {wanted_facts[key]}",
+            found=f"{key}: {trained_facts.get(key)}",
+            remedy="Train a model (config: models), or take the survey that the model was trained for.",
+        )
+
+
+def ship_model(
+    model: str | Path, name: str, models_dir: str | Path, metrics: str | Path | None = None
+) -> Path:
+    """Put a trained model where runs find it, with its test figures.
+
+    Parameters
+    ----------
+    model : str or Path
+        Folder of the trained model.
+    name : str
+        What it shall be called; it goes to ``<models_dir>/<survey>/<name>/`` and replaces what is there.
+    models_dir : str or Path
+        Folder of the shipped models.
+    metrics : str or Path, optional
+        ``metrics.json`` of a run in which a detector of the model's own name was tested.
+
+    Returns
+    -------
+    Path
+        The new folder.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or the metrics hold nothing of this model.
+    """
+    source = Path(model)
+    trained = load_model(source)
+    folder = Path(models_dir) / trained.card.survey.name / name
+    figures = trained.card.test if metrics is None else _test_figures(metrics, trained.card.name)
+    halved = {key: value.to(torch.float16) for key, value in plain_weights(trained.network).items()}
+    history = read_history(source / HISTORY)
+    folder.mkdir(parents=True, exist_ok=True)
+    checksum = save_weights(folder / WEIGHTS, halved)
+    trained.network.load_state_dict(halved)
+    card = trained.card
+    given = probe(trained.network, trained.task, card.calibration, card.input_px)
+    write_card(
+        folder / CARD,
+        card.model_copy(update={"weights_sha256": checksum, "probe": given, "test": figures}),
+    )
+    write_history(folder / HISTORY, history)
+    return folder
+
+
+def _test_figures(metrics: str | Path, detector: str) -> dict[str, str]:
+    """Return the test figures of one detector as text, with their 95 % intervals."""
+    try:
+        records = json.loads(Path(metrics).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(metrics, expected="the metrics of a run", found=str(error)) from error
+    figures = {
+        f"{one['dataset']}, {one['subset']}: {one['metric']}": (
+            f"{one['value']:.4g} [{one['low']:.4g}, {one['high']:.4g}] {one['unit']}, n = {one['n']}"
+        )
+        for one in records
+        if one["detector"] == detector
+        and one["dataset"] in TEST_DATASETS
+        and one["metric"] in TEST_METRICS
+        and one["subset"] in TEST_SUBSETS
+    }
+    if not figures:
+        names = sorted({one["detector"] for one in records})
+        raise DataError(
+            metrics,
+            expected=f"figures of '{detector}' on test blends",
+            found=f"figures of {', '.join(names)}",
+        )
+    return figures
