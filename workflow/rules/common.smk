@@ -102,7 +102,7 @@ def execution_of(key, default=None):
     """Setting of how a model's training is executed, as a resource: a number or text."""
 
     def value(wildcards):
-        found = getattr(run_config.models[wildcards.name].training, key)
+        found = getattr(run_config.trained()[wildcards.name].training, key)
         found = default if found is None else found
         return found if isinstance(found, int) else str(found)
 

@@ -17,6 +17,7 @@ rule train_model:
         stamps=input_of("train", "stamps"),
         truth=input_of("train", "truth"),
         noise_tile=input_of("train", "noise_tile"),
+        start=input_of("train", "start"),
     output:
         weights=product_of("train", "weights.safetensors"),
         card=product_of("train", "model.yaml"),
@@ -89,3 +90,42 @@ rule take_model:
         "train: shipped model {wildcards.name}"
     script:
         "../scripts/take_model.py"
+
+
+rule join_models:
+    input:
+        models=input_of("train", "models"),
+        weights=input_of("train", "weights"),
+        stamps=input_of("train", "stamps"),
+        truth=input_of("train", "truth"),
+        noise_tile=input_of("train", "noise_tile"),
+    output:
+        weights=product_of("train", "weights.safetensors"),
+        card=product_of("train", "model.yaml"),
+        history=product_of("train", "history.csv"),
+        curves=report(
+            product_of("train", "curves.png"),
+            category="Training",
+            caption="../captions/curves.rst",
+        ),
+        provenance=product_of("train", "provenance.json"),
+    log:
+        "results/logs/train/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/train/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.ensembles),
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=3500,
+        runtime=60,
+    params:
+        recipe=recipe_of("train"),
+        folder=folder_of("train"),
+        code=code_stamp("skymill.training.ensemble"),
+    message:
+        "train: ensemble {wildcards.name}"
+    script:
+        "../scripts/join_models.py"

@@ -8,6 +8,7 @@ with job_log(snakemake.log[0]):
         truth=snakemake.input.truth,
         folder=snakemake.params.folder,
         noise_tile=snakemake.input.get("noise_tile") or None,
+        start=snakemake.input.get("start") or None,
         execution={
             "threads": snakemake.threads,
             **{key: snakemake.resources[key] for key in ("device", "workers", "progress", "cache_limit_gb")},

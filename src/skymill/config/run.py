@@ -16,7 +16,7 @@ from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.ingest import IngestConfig
 from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
-from skymill.config.train import ModelConfig
+from skymill.config.train import EnsembleConfig, ModelConfig
 from skymill.errors import ConfigError
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -49,6 +49,7 @@ class RunConfig(ConfigModel):
         "are shipped for the survey are taken.",
     )
     models: dict[Name, ModelConfig] = Field({}, description="Networks to train, by name.")
+    ensembles: dict[Name, EnsembleConfig] = Field({}, description="Averages of networks, by name.")
     pretrained: dict[Name, Name] = Field(
         {},
         description="Networks that are shipped for the survey: name in this run, folder in <models_dir>/<survey>.",
@@ -89,25 +90,43 @@ class RunConfig(ConfigModel):
         self._real_galaxies_are_unseen()
         if not self.models and not self.pretrained:
             raise ValueError("models: expected at least one network, in models or in pretrained, found none")
-        if both := set(self.models) & set(self.pretrained):
-            raise ValueError(
-                f"pretrained: expected names that are not in models, found {', '.join(sorted(both))}"
-            )
-        if both := {*self.models, *self.pretrained} & set(self.detectors):
+        self._networks_fit()
+        if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
 
+    def _networks_fit(self) -> None:
+        """Check that each network has a name of its own, and that ensembles are made of what is trained."""
+        names = [*self.models, *self.ensembles, *self.pretrained]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"models, ensembles, pretrained: expected each name once, found {', '.join(twice)} twice"
+            )
+        for name, ensemble in self.ensembles.items():
+            if self.train == "pretrained" or ensemble.model not in self.models:
+                known = (
+                    "none, as train is pretrained" if self.train == "pretrained" else ", ".join(self.models)
+                )
+                raise ValueError(
+                    f"ensembles.{name}.model: expected a network that is trained ({known}), found '{ensemble.model}'"
+                )
+
+    def members(self) -> dict[str, ModelConfig]:
+        """Return the networks that are trained for an ensemble alone."""
+        return {
+            name: self.models[ensemble.model].model_copy(update={"member": number})
+            for ensemble in self.ensembles.values()
+            for number, name in enumerate(ensemble.own(), start=1)
+        }
+
     def trained(self) -> dict[str, ModelConfig]:
         """Return the networks that this run trains."""
-        return self.models if self.train == "models" else {}
+        return {**self.models, **self.members()} if self.train == "models" else {}
 
     def shipped(self) -> dict[str, str]:
         """Return the shipped networks that this run takes: folder by name."""
-        return (
-            self.pretrained
-            if self.train == "models"
-            else {**{name: name for name in self.models}, **self.pretrained}
-        )
+        named = {} if self.train == "models" else {name: name for name in self.models}
+        return {**named, **self.pretrained}
 
     def _compositions(self) -> dict[str, Composition]:
         pieces = {"blend": self.blend, "real_blends": self.real_blends}

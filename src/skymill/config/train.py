@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from skymill.config.base import ConfigModel, Range
+from skymill.config.base import NAME_PATTERN, ConfigModel, Range
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=7)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -69,6 +69,18 @@ class UnetConfig(PolarConfig):
 
 
 NetworkConfig = Annotated[CnnConfig | UnetConfig, Field(discriminator="kind")]
+
+
+class EnsembleNetwork(ConfigModel):
+    """Networks of one form whose mean is taken; made of trained ones."""
+
+    kind: Literal["ensemble"] = Field(description="Form of the network.")
+    member: NetworkConfig = Field(description="The form of each.")
+    size: int = Field(ge=2, le=100, description="Number of networks.")
+
+
+AnyNetwork = Annotated[CnnConfig | UnetConfig | EnsembleNetwork, Field(discriminator="kind")]
+"""What a model card can describe."""
 
 
 class FluxTaskConfig(ConfigModel):
@@ -263,6 +275,18 @@ class TrainConfig(ConfigModel):
     )
 
 
+class StartConfig(ConfigModel):
+    """Transfer: training goes on from a shipped network instead of random weights."""
+
+    model: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="Shipped network: survey/name below models_dir. Of any survey, with the same options.",
+    )
+    frozen_stages: int = Field(
+        0, ge=0, le=100, description="Stages of the network, counted from the input, that keep their weights."
+    )
+
+
 class ModelConfig(ConfigModel):
     """A model: what is learned, by which network, how it is trained."""
 
@@ -270,6 +294,12 @@ class ModelConfig(ConfigModel):
     task: TaskConfig = Field(description="What it learns.")
     input_px: PositiveInt = Field(64, ge=8, le=1024, description="Side of the network's input stamp.")
     training: TrainConfig = Field(TrainConfig(), description="How it is trained.")
+    start: StartConfig | None = Field(None, description="Network to start from; null: random weights.")
+    member: int = Field(
+        0,
+        ge=0,
+        description="Number of the seed: models that differ in it alone start from other weights and see other blends.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> ModelConfig:
@@ -284,3 +314,20 @@ class ModelConfig(ConfigModel):
                 f"network: expected one with masks for task {self.task.kind}, found {self.network.kind}; take unet"
             )
         return self
+
+
+class EnsembleConfig(ConfigModel):
+    """Several trainings of one model with different seeds, joined to one."""
+
+    model: str = Field(pattern=NAME_PATTERN, description="One of `models`: the first member.")
+    size: int = Field(
+        3, ge=2, le=100, description="Members; all but the first are trained for the ensemble alone."
+    )
+
+    def names(self) -> list[str]:
+        """Return the names of the members."""
+        return [self.model, *self.own()]
+
+    def own(self) -> list[str]:
+        """Return the names of the members but the first."""
+        return [f"{self.model}.{number}" for number in range(1, self.size)]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skymill.config.train import NetworkConfig
+from skymill.config.train import AnyNetwork, EnsembleNetwork
 from skymill.models import cnn, unet  # noqa: F401  (imported for their registration)
+from skymill.models.ensemble import Ensemble
 from skymill.models.registry import MODELS
 
 
-def build_network(config: NetworkConfig, values: int, input_px: int) -> nn.Module:
+def build_network(config: AnyNetwork, values: int, input_px: int) -> nn.Module:
     """Make the network that `config` names, in the memory layout that convolutions are fastest in.
 
     Parameters
     ----------
-    config : NetworkConfig
+    config : NetworkConfig or EnsembleNetwork
         Options, with the registered name as `kind`.
     values : int
         Numbers to give for each stamp; the task knows how many.
@@ -27,6 +28,8 @@ def build_network(config: NetworkConfig, values: int, input_px: int) -> nn.Modul
     torch.nn.Module
         From :class:`~skymill.models.inputs.StampInputs` to :class:`~skymill.models.outputs.Outputs`; random weights.
     """
+    if isinstance(config, EnsembleNetwork):
+        return Ensemble([build_network(config.member, values, input_px) for _ in range(config.size)])
     network = MODELS[config.kind](config, values, input_px)
     return network.to(memory_format=torch.channels_last)
 

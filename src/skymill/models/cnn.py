@@ -32,6 +32,11 @@ class Cnn(nn.Module):
         super().__init__()
         self.polar = PolarHead(config, values, input_px)
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The parts in the order in which they see a stamp; a transfer freezes the first of them."""
+        return self.polar.stages
+
     def forward(self, inputs: StampInputs) -> Outputs:
         """Give numbers for stamps; before training all are zero."""
         return Outputs(self.polar(inputs))

@@ -98,6 +98,11 @@ class PolarHead(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The levels of convolutions and the dense layers, in their order."""
+        return [*self.levels, self.dense, self.head]
+
     def forward(self, inputs: StampInputs, deblended: Tensor | None = None) -> Tensor:
         """Give numbers for stamps and, where the head was made for it, images (b, y, x) without neighbours: (b, v)."""
         own = inputs.brightness[:, None, None]  # (b, 1, 1)

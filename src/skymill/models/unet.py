@@ -82,6 +82,11 @@ class Unet(nn.Module):
         self.maps = nn.Conv2d(widths[0], 4 * (1 + MASKS), kernel_size=1)
         self.polar = PolarHead(config, values, input_px, self.inner_px)
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The parts in the order in which they see a stamp; a transfer freezes the first of them."""
+        return [self.first, *self.down, *self.up, self.maps, *self.polar.stages]
+
     def forward(self, inputs: StampInputs) -> Outputs:
         """Give numbers, share and masks; before training all numbers are zero."""
         size = inputs.image.shape[-1]

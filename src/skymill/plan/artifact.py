@@ -63,7 +63,7 @@ class Artifact:
     """
 
     recipe: Recipe
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str | list[str]] = field(default_factory=dict)
     shards: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -77,9 +77,9 @@ class Artifact:
 
     def missing(self) -> dict[str, str]:
         """Outside files among the inputs that are not there, by role."""
-        outside = {
-            role: path for role, path in self.inputs.items() if not Path(path).is_relative_to(ARTIFACTS)
-        }
+        # Several files in one role are artifacts always.
+        single = {role: path for role, path in self.inputs.items() if isinstance(path, str)}
+        outside = {role: path for role, path in single.items() if not Path(path).is_relative_to(ARTIFACTS)}
         return {role: path for role, path in outside.items() if not Path(path).is_file()}
 
     def failure(self) -> Path:

@@ -14,15 +14,14 @@ from skymill.config.cutouts import load_cutouts
 from skymill.config.ingest import TileRow, is_url, load_tiles, local_location
 from skymill.config.run import RunConfig
 from skymill.config.simulate import CutoutPopulation, PopulationConfig
+from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.plan import Plan
+from skymill.plan.shipped import identities, shipped_files
 from skymill.provenance.recipe import Recipe
-from skymill.provenance.record import sha256
 
-SHIPPED = {"weights": "weights.safetensors", "card": "model.yaml", "history": "history.csv"}
-"""Files of a shipped network by role."""
 PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
 """Columns of the tile table that say where a file is or belong to another stage."""
 
@@ -163,32 +162,40 @@ class _Builder:
         # The number of test blends and the size of shards say nothing about a training.
         composed = {**blend.composition(), "n_train": blend.n_train, "n_validation": blend.n_validation}
         population = parents["galaxies"].recipe.params["population"]
+        shared = {"survey": self.survey.physics(), "population": population, "blend": composed}
         for name, model in self.config.trained().items():
-            params = {
-                "survey": self.survey.physics(),
-                "population": population,
-                "blend": composed,
-                "model": model.recipe_params(),
-            }
-            self._add("train", name, params, parents, inputs=inputs)
+            params = {**shared, "model": model.recipe_params()}
+            start = self._start(name, model)
+            outside = {f"start_{role}": value for role, value in identities(start).items()} if start else {}
+            files = {**inputs, "start": start["card"]} if start else inputs
+            self._add("train", name, params, parents, outside, inputs=files)
+        for name, ensemble in self.config.ensembles.items():
+            members = [self._artifact("train", member) for member in ensemble.names()]
+            among = {f"member{number}": member for number, member in enumerate(members)}
+            params = {**shared, "model": self.config.models[ensemble.model].recipe_params()}
+            files = {**inputs, "models": [member.file("card") for member in members]}
+            files["weights"] = [member.file("weights") for member in members]
+            self._add("train", name, params, {**parents, **among}, inputs=files)
         self._take_shipped()
+
+    def _start(self, name: str, model: ModelConfig) -> dict[str, str]:
+        """Return the files of the shipped network that a training starts from; none without one."""
+        if model.start is None:
+            return {}
+        survey, folder = model.start.model.split("/")
+        return shipped_files(self._locate(self.config.models_dir), survey, folder, f"models.{name}.start")
 
     def _take_shipped(self) -> None:
         """Add the networks that are trained already; their files count by content."""
-        below = Path(self._locate(self.config.models_dir)) / self.survey.name
         for name, folder in self.config.shipped().items():
-            files = {role: str(below / folder / file) for role, file in SHIPPED.items()}
-            if not Path(files["card"]).is_file():
-                known = ", ".join(sorted(path.parent.name for path in below.glob(f"*/{SHIPPED['card']}")))
-                raise ConfigError(
-                    f"pretrained.{name}",
-                    expected=f"a network that is shipped for {self.survey.name}: {known or 'there is none'}",
-                    found=f"'{folder}' (no {files['card']})",
-                    remedy="Name one of those, or train one: config models.",
-                )
-            outside = {"card": sha256(files["card"]), "weights": sha256(files["weights"])}
+            where = self._locate(self.config.models_dir)
+            files = shipped_files(where, self.survey.name, folder, f"pretrained.{name}")
             params = {"survey": self.survey.physics(), "shipped": folder}
-            self._add("train", name, params, outside=outside, inputs=files)
+            self._add("train", name, params, outside=identities(files), inputs=files)
+
+    def _models(self) -> list[Artifact]:
+        """Return the models that measure: all but those that are only members of an ensemble."""
+        return [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
 
     def _blend_datasets(self) -> dict[str, Artifact]:
         """Return the sets of blends of this run that detectors are compared on."""
@@ -199,7 +206,7 @@ class _Builder:
         survey = {"survey": self.survey.physics()}
         for dataset, blends in self._blend_datasets().items():
             inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
-            for model in self._of_stage("train"):
+            for model in self._models():
                 name = f"{dataset}.{model.recipe.name}"
                 with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
                 self._add("evaluate", name, survey, {"model": model, "blends": blends}, inputs=with_model)
@@ -335,7 +342,7 @@ class _Builder:
         return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
 
     def _detect(self, dataset: str, tile: Artifact) -> None:
-        for model in self._of_stage("train"):
+        for model in self._models():
             inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
             params = {"candidates": self.config.candidates.recipe_params()}
             self._add(

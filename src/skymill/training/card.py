@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from skymill.config.base import ConfigModel
-from skymill.config.train import NetworkConfig, TaskConfig, TrainConfig
+from skymill.config.train import AnyNetwork, TaskConfig, TrainConfig
 from skymill.data.survey import Survey
 from skymill.errors import DataError, VersionError
 from skymill.models.build import build_network
@@ -47,7 +47,7 @@ class Card(ConfigModel):
     format: Literal[2] = Field(FORMAT, description="Version of this card's layout.")
     name: str = Field(description="Name of the model.")
     version: str = Field(description="Version of the training's artifact.")
-    network: NetworkConfig = Field(description="The network's options.")
+    network: AnyNetwork = Field(description="The network's options.")
     task: TaskConfig = Field(description="What it learned.")
     input_px: int = Field(gt=0, description="Side of the stamps, pixels.")
     bands: tuple[str, ...] = Field(min_length=1, description="Bands of the stamps.")

@@ -77,8 +77,9 @@ class BlendModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser; biases and normalisations are not decayed."""
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
-        decayed = [parameter for parameter in self.network.parameters() if parameter.ndim > 1]
-        free = [parameter for parameter in self.network.parameters() if parameter.ndim <= 1]
+        learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        decayed = [parameter for parameter in learned if parameter.ndim > 1]
+        free = [parameter for parameter in learned if parameter.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": self.config.weight_decay},
             {"params": free, "weight_decay": 0.0},

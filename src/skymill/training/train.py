@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 from torch.utils.data import DataLoader
 
 from skymill.config.blend import BlendConfig
@@ -22,6 +23,7 @@ from skymill.models.device import choose_device, describe_device
 from skymill.provenance.code import code_stamp
 from skymill.provenance.record import recording
 from skymill.rng import rng
+from skymill.tasks.batch import Batch
 from skymill.tasks.build import build_task
 from skymill.tasks.calibration import Calibration, calibrate
 from skymill.tasks.registry import Task
@@ -32,6 +34,7 @@ from skymill.training.history import best_epoch, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
 from skymill.training.noise import build_batch_noise
 from skymill.training.probe import probe
+from skymill.training.start import start_from
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ def train_model(
     truth: str | Path,
     folder: str | Path,
     noise_tile: str | Path | None = None,
+    start: str | Path | None = None,
     execution: Mapping[str, Any] | None = None,
 ) -> None:
     """Train one model; a training that was killed goes on after its last complete epoch.
@@ -63,6 +67,8 @@ def train_model(
         ``provenance.json``.
     noise_tile : str or Path, optional
         Ingested tile that blank sky is cut from, for real noise.
+    start : str or Path, optional
+        Card of the shipped model to start from (`model.start`), beside its weights.
     execution : mapping, optional
         Values of `TrainConfig.execution_keys` (device, workers, threads, progress, cache_limit_gb); defaults otherwise.
         On one device with one number of threads the same recipe gives the same weights, resumed or not; another
@@ -79,7 +85,8 @@ def train_model(
     """
     folder = Path(folder)
     config = _with_execution(recipe["params"]["model"], execution or {})
-    parents = {"stamps": stamps, "truth": truth} | ({"noise_tile": noise_tile} if noise_tile else {})
+    given = {"stamps": stamps, "truth": truth, "noise_tile": noise_tile, "start": start}
+    parents = {role: path for role, path in given.items() if path}
     with recording(recipe, folder, parents=parents) as record, _threads(config.training.threads):
         device = choose_device(config.training.device)
         module, loaders = _prepare(recipe, config, parents)
@@ -113,12 +120,14 @@ def _prepare(
 ) -> tuple[BlendModule, tuple[DataLoader, DataLoader]]:
     """Make network, task and data."""
     params, training = recipe["params"], config.training
-    seed, survey = int(params["seed"]), Survey.model_validate(params["survey"])
+    seed, survey = member_seed(int(params["seed"]), config.member), Survey.model_validate(params["survey"])
     blend = BlendConfig.model_validate(params["blend"])
     task = build_task(config.task, survey.psf_fwhm_px)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng(seed, "train", "weights").integers(2**62)))
         network = build_network(config.network, task.values, config.input_px)
+    if config.start is not None:
+        start_from(network, config, files["start"])
     tile = Tile.read(files["noise_tile"]) if "noise_tile" in files else None
     augment = Augment(
         training.augment,
@@ -138,6 +147,11 @@ def _prepare(
     return module, tuple(loaders)
 
 
+def member_seed(seed: int, member: int) -> int:
+    """Return the seed of a member of an ensemble; the first has that of the run."""
+    return seed if member == 0 else int(rng(seed, "train", "member", member).integers(2**31))
+
+
 def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoader:
     """Make the loader of one side: new blends in each epoch to train on, always the same ones to validate."""
     is_fixed = source.side == "validation"
@@ -147,15 +161,25 @@ def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoad
     return loader(data, n, training.batch_size, training.workers, is_fixed=is_fixed)
 
 
-@torch.no_grad()
-def calibrate_model(module: BlendModule, validation: DataLoader, device: torch.device) -> Calibration:
-    """Measure on the validation blends what the network's errors are worth."""
-    network = module.network.to(device).eval()
-    parts = []
+def validation_batches(recipe: Mapping[str, Any], files: Mapping[str, str | Path]) -> Iterator[Batch]:
+    """Give the validation blends of a training, as it sees them."""
+    config = ModelConfig.model_validate(recipe["params"]["model"])
+    module, (_, validation) = _prepare(recipe, config, files)
+    return _validation(module, validation, torch.device("cpu"))
+
+
+def _validation(module: BlendModule, validation: DataLoader, device: torch.device) -> Iterator[Batch]:
     for number, windows in enumerate(validation):
-        batch = module.augment.as_they_are({name: one.to(device) for name, one in windows.items()}, number)
-        outputs = network(module.task.inputs(batch.image, batch.condition))
-        location, scale = module.task.log_flux(outputs, batch.image)
+        yield module.augment.as_they_are({name: one.to(device) for name, one in windows.items()}, number)
+
+
+@torch.no_grad()
+def calibrate_network(network: nn.Module, task: Task, batches: Iterable[Batch]) -> Calibration:
+    """Measure on the validation blends what a network's errors are worth."""
+    parts = []
+    for batch in batches:
+        outputs = network(task.inputs(batch.image, batch.condition))
+        location, scale = task.log_flux(outputs, batch.image)
         parts.append(torch.stack([location, scale, torch.log(batch.flux)]).flatten(1))
     return calibrate(*torch.cat(parts, dim=1))
 
@@ -173,7 +197,8 @@ def _write_products(
     survey = Survey.model_validate(params["survey"])
     weights = load_file(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
-    calibration = calibrate_model(module, validation, device)
+    network = module.network.to(device).eval()
+    calibration = calibrate_network(network, module.task, _validation(module, validation, device))
     card = Card(
         name=recipe["name"],
         version=recipe["version"],

@@ -1,0 +1,35 @@
+"""An ensemble: networks that differ in their seed, averaged."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skymill.models.inputs import StampInputs
+from skymill.models.outputs import Outputs
+
+
+class Ensemble(nn.Module):
+    """Mean of what several networks of one form give.
+
+    Averaging takes out what each has learned by chance; the spread that is left is calibrated like that of a single
+    network.
+
+    Parameters
+    ----------
+    members : sequence of torch.nn.Module
+        Networks of one form.
+    """
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, inputs: StampInputs) -> Outputs:
+        """Give the means of numbers, of masks' logits and of shares."""
+        given = [member(inputs) for member in self.members]
+        return Outputs(*(_mean(parts) for parts in zip(*given, strict=True)))
+
+
+def _mean(parts: tuple[Tensor | None, ...]) -> Tensor | None:
+    return None if parts[0] is None else torch.stack(parts).mean(dim=0)
