@@ -10,6 +10,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
 from skymill.report.facts import Table
 from skymill.report.figures_binned import BinnedPlot, binned_panel
+from skymill.report.figures_pit import pit_panel
 from skymill.report.figures_scatter import outcome_panel, scatter_panel
 from skymill.report.headline import dataset_title, value_text
 from skymill.report.limit import limit_group
@@ -234,6 +235,7 @@ def _blend_group(results: Results, blends: BlendSet, config: Mapping[str, Any]) 
         "panels_all": of_all if of_both else [],
         "found": results.found_panels(dataset),
         "coverage": results.coverage(dataset),
+        "pit": pit_panel(f"{dataset}-pit", results.matched, results.palette, dataset),
         "limit": limit_group(
             results.scores, results.palette, dataset, {"mag": MAGNITUDE, "separation": SEPARATION}
         ),
