@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 INNER_RADIUS_PX = 0.8
 """Radius of the innermost ring, which is a disc: about one pixel."""
-SUBPIXELS = 8
+SUBPIXELS = 16
 """A pixel is shared out among sectors by as many points along each axis: an even number, so that none lies on the
 centre, which has no angle."""
 

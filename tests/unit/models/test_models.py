@@ -10,22 +10,38 @@ import torch
 from skymill.config.train import NetworkConfig
 from skymill.errors import ConfigError
 from skymill.models.build import build_network, count_parameters
+from skymill.models.inputs import StampInputs
 from skymill.models.registry import MODELS
 
 OPTIONS = {
     get_args(option.model_fields["kind"].annotation)[0]: option
     for option in get_args(get_args(NetworkConfig)[0])
 }
-INPUT_PX, CHANNELS, VALUES = 32, 3, 4
+INPUT_PX, VALUES = 32, 4
 
 
 def build(kind: str, **options):
     torch.manual_seed(0)
-    return build_network(OPTIONS[kind](kind=kind, widths=(8, 12, 16), **options), CHANNELS, VALUES, INPUT_PX)
+    return build_network(OPTIONS[kind](kind=kind, widths=(8, 12, 16), **options), VALUES, INPUT_PX)
 
 
-def stamps(n: int) -> torch.Tensor:
-    return torch.randn(n, CHANNELS, INPUT_PX, INPUT_PX, generator=torch.Generator().manual_seed(1))
+def stamps(n: int) -> StampInputs:
+    generator = torch.Generator().manual_seed(1)
+    image = 10 * torch.randn(n, INPUT_PX, INPUT_PX, generator=generator)
+    brightness, condition = (
+        5 * torch.rand(n, generator=generator) + 0.1,
+        torch.rand(n, 2, generator=generator),
+    )
+    return StampInputs(image, brightness, condition)
+
+
+def rows(inputs: StampInputs, chosen: slice) -> StampInputs:
+    return StampInputs(*(part[chosen] for part in inputs))
+
+
+def heads_at_random(network: torch.nn.Module) -> None:
+    """Heads start at zero, which holds back what lies behind them."""
+    torch.nn.init.normal_(network.polar.head.weight)
 
 
 def test_every_network_has_options_and_the_other_way_round():
@@ -45,8 +61,9 @@ def test_shapes(kind: str, n: int):
     assert outputs.values.shape == (n, VALUES)
     if OPTIONS[kind].gives_masks:
         assert outputs.masks.shape == (n, 2, INPUT_PX, INPUT_PX)
+        assert outputs.share.shape == (n, INPUT_PX, INPUT_PX)
     else:
-        assert outputs.masks is None
+        assert outputs.masks is None and outputs.share is None
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
@@ -57,11 +74,8 @@ def test_before_training_all_values_are_zero(kind: str):
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_every_parameter_gets_a_gradient(kind: str):
     network = build(kind)
-    # The heads start at zero, which holds back the gradients behind them.
-    torch.nn.init.normal_(network.head.weight)
-    outputs = network(stamps(4))
-    loss = outputs.values.square().sum() + (0 if outputs.masks is None else outputs.masks.square().sum())
-    loss.backward()
+    heads_at_random(network)
+    sum(part.square().sum() for part in network(stamps(4)) if part is not None).backward()
 
     without = [
         name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()
@@ -72,18 +86,14 @@ def test_every_parameter_gets_a_gradient(kind: str):
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_a_stamps_result_does_not_depend_on_the_others(kind: str):
     network, many = build(kind), stamps(6)
-    torch.nn.init.normal_(network.head.weight)
+    heads_at_random(network)
     with torch.inference_mode():
-        together, alone = network(many), [network(one[None]) for one in many]
+        together, alone = network(many), [network(rows(many, slice(row, row + 1))) for row in range(6)]
 
-    # Sums are taken in another order for another batch size: float32 rounding.
-    torch.testing.assert_close(
-        together.values, torch.cat([one.values for one in alone]), rtol=1e-4, atol=1e-4
-    )
-    if together.masks is not None:
-        torch.testing.assert_close(
-            together.masks, torch.cat([one.masks for one in alone]), rtol=1e-4, atol=1e-4
-        )
+    for part, parts in zip(together, zip(*alone, strict=True), strict=True):
+        if part is not None:
+            # Sums are taken in another order for another batch size: float32 rounding.
+            torch.testing.assert_close(part, torch.cat(parts), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
