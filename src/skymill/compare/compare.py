@@ -35,12 +35,15 @@ class Measured:
         File of schema ``measurement``.
     truth : str
         File of schema ``blends`` or ``sources``; the same for all detectors of a dataset.
+    bounds : str
+        File of schema ``bounds`` of a dataset of blends, the same for all detectors; empty where there is none.
     """
 
     dataset: str
     detector: str
     catalogue: str
     truth: str
+    bounds: str = ""
 
 
 def compare_run(
@@ -94,7 +97,7 @@ def _all_datasets(
 
 def _match(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Catalogue]:
     """Match the catalogues of one dataset; on blends, note beside each what the reference detector found."""
-    truth = read_truth(entries[0].truth)
+    truth = read_truth(entries[0].truth, entries[0].bounds)
     matched = {}
     for entry in entries:
         catalogue = Catalogue.read(entry.catalogue, "measurement")
@@ -118,9 +121,9 @@ def _match(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Cata
 def _check(measured: Sequence[Measured]) -> None:
     """Refuse a catalogue that stands twice and a dataset with two truths."""
     keys = [(entry.dataset, entry.detector) for entry in measured]
-    truths = {(entry.dataset, entry.truth) for entry in measured}
+    truths = {(entry.dataset, entry.truth, entry.bounds) for entry in measured}
     doubles = sorted({key for key in keys if keys.count(key) > 1})
-    datasets = [dataset for dataset, _ in truths]
+    datasets = [dataset for dataset, *_ in truths]
     ambiguous = sorted({dataset for dataset in datasets if datasets.count(dataset) > 1})
     if doubles or ambiguous:
         raise DataError(
@@ -132,4 +135,6 @@ def _check(measured: Sequence[Measured]) -> None:
 
 def _parents(measured: Sequence[Measured]) -> dict[str, str]:
     catalogues = {f"{entry.dataset}.{entry.detector}": entry.catalogue for entry in measured}
-    return catalogues | {f"{entry.dataset}.truth": entry.truth for entry in measured}
+    truths = {f"{entry.dataset}.truth": entry.truth for entry in measured}
+    bounds = {f"{entry.dataset}.bounds": entry.bounds for entry in measured if entry.bounds}
+    return catalogues | truths | bounds

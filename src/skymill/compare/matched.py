@@ -50,7 +50,7 @@ NO_TRUTH = {
         np.nan,
     ),
     **dict.fromkeys(
-        ("delta_mag", "distance", "separation", "separation_re", "pit"),
+        ("delta_mag", "distance", "separation", "separation_re", "bulge_to_total", "pit"),
         np.nan,
     ),
 }
@@ -126,7 +126,16 @@ def _true_rows(truth: Truth, detections: Catalogue, pairing: Pairing) -> dict[st
     measured = {name: _taken(detections[name], pairing.row, absent) for name, absent in MEASURED.items()}
     measured |= _distribution(measured)
     quantiles = np.stack([measured[name] for name in QUANTILES], axis=1)
-    same = ("truth_id", "stamp_id", "role", "kind", "blend_class", "separation", "separation_re")
+    same = (
+        "truth_id",
+        "stamp_id",
+        "role",
+        "kind",
+        "blend_class",
+        "separation",
+        "separation_re",
+        "bulge_to_total",
+    )
     known = truth.flux > 0
     delta = np.full(len(truth), np.nan)
     delta[known] = mag_difference(measured["flux"][known], truth.flux[known])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from skymill.catalog.catalogue import Catalogue
     from skymill.config.compare import CompareConfig
 
+TYPE_LIMITS = (0.2, 0.5)
+"""Bulge's fraction of the flux below which a galaxy counts as a disc, and from which as a bulge."""
 Subsets = dict[str, "NDArray[np.bool_]"]
 
 
@@ -75,6 +77,7 @@ def _of_blends(matched: Catalogue, config: CompareConfig) -> Subsets:
     classes = {
         f"blend_class:{name}": matched["blend_class"] == name for name in ("isolated", "moderate", "strong")
     }
+    classes |= _types(matched["bulge_to_total"])
     subsets = {"central": is_central, "companion": is_companion, **separation, **classes}
     reference = matched["reference_outcome"]
     if not (reference != NONE).any():
@@ -87,6 +90,16 @@ def _of_blends(matched: Catalogue, config: CompareConfig) -> Subsets:
         "companion_found": is_companion & np.isin(reference, [BOTH, COMPANION_ONLY]),
         **subsets,
         **{f"both_found/{name}": rows & both for name, rows in {**separation, **classes, **mag}.items()},
+    }
+
+
+def _types(bulge_to_total: NDArray) -> Subsets:
+    """Return galaxies by type: mostly disc, in between, mostly bulge."""
+    low, high = TYPE_LIMITS
+    return {
+        "type:disc": bulge_to_total < low,
+        "type:disc_and_bulge": (bulge_to_total >= low) & (bulge_to_total < high),
+        "type:bulge": bulge_to_total >= high,
     }
 
 

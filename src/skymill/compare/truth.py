@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,10 @@ class Truth:
         Whether nothing else touches its photometry.
     flags : ndarray (n,), int32
         Bits of :class:`~skymill.catalog.flags.Flag`.
+    bulge_to_total : ndarray (n,), float32
+        Bulge's fraction of the flux; NaN where it is not known.
+    flux_bound : ndarray (n,), float64
+        As in the schema ``bounds``, nJy; NaN where it is not known.
     """
 
     truth_id: NDArray[np.int64]
@@ -55,6 +59,8 @@ class Truth:
     separation_re: NDArray[np.float32]
     is_isolated: NDArray[np.bool_]
     flags: NDArray[np.int32]
+    bulge_to_total: NDArray[np.float32]
+    flux_bound: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of sources."""
@@ -66,13 +72,20 @@ class Truth:
         return ((self.flags & UNCOUNTED) == 0) & (self.flux > 0)
 
 
-def read_truth(path: str | Path) -> Truth:
+def read_truth(path: str | Path, bounds: str | Path = "") -> Truth:
     """Read a catalogue of schema ``blends`` or ``sources``.
+
+    Parameters
+    ----------
+    path : path
+        The catalogue.
+    bounds : path, optional
+        Catalogue of schema ``bounds`` of the same blends; galaxies that are not in it have no bound.
 
     Raises
     ------
     DataError
-        If it is of another schema.
+        If it is of another schema, or the bounds are not of these blends.
     """
     catalogue = Catalogue.read(path)
     makers = {"blends": _of_blends, "sources": _of_sources}
@@ -82,15 +95,33 @@ def read_truth(path: str | Path) -> Truth:
             expected="a truth catalogue (schema blends or sources)",
             found=f"schema {catalogue.schema.name}",
         )
-    return makers[catalogue.schema.name](catalogue)
+    truth = makers[catalogue.schema.name](catalogue)
+    return replace(truth, flux_bound=_bounds_of(truth, bounds)) if bounds else truth
+
+
+def _bounds_of(truth: Truth, path: str | Path) -> NDArray[np.float64]:
+    """Return the bound of each source of blends, NaN where there is none."""
+    bounds = Catalogue.read(path, "bounds")
+    place = {key: row for row, key in enumerate(zip(truth.stamp_id, truth.truth_id, strict=True))}
+    keys = list(zip(bounds["stamp_id"], bounds["galaxy_id"], strict=True))
+    if unknown := [key for key in keys if key not in place]:
+        stamp_id, galaxy_id = unknown[0]
+        raise DataError(
+            path, expected="galaxies of the blends", found=f"galaxy {galaxy_id} of blend {stamp_id}"
+        )
+    found = np.full(len(truth), np.nan)
+    found[[place[key] for key in keys]] = bounds["flux_bound"]
+    return found
 
 
 def _of_blends(catalogue: Catalogue) -> Truth:
-    same = ("stamp_id", "role", "kind", "blend_class", "x", "y", "mag", "flux", "separation", "separation_re")
+    same = ("stamp_id", "role", "kind", "blend_class", "x", "y", "mag", "flux", "bulge_to_total")
+    same += ("separation", "separation_re")
     return Truth(
         truth_id=catalogue["galaxy_id"],
         is_isolated=catalogue["blend_class"] == "isolated",
         flags=np.zeros(len(catalogue), dtype=np.int32),
+        flux_bound=np.full(len(catalogue), np.nan),
         **{name: catalogue[name] for name in same},
     )
 
@@ -105,5 +136,7 @@ def _of_sources(catalogue: Catalogue) -> Truth:
         blend_class=np.full(n, NONE),
         separation=unknown,
         separation_re=unknown,
+        bulge_to_total=unknown,
+        flux_bound=np.full(n, np.nan),
         **{name: catalogue[name] for name in ("kind", "x", "y", "mag", "flux", "is_isolated", "flags")},
     )

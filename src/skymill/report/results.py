@@ -22,6 +22,7 @@ from skymill.report.scores import Scores
 BOTH = "both_found/"
 MAGNITUDE, EITHER_MAGNITUDE = "true magnitude", "magnitude (true; measured for purity)"
 SEPARATION, CLASS = "separation / larger half-light radius", "blend class"
+TYPE = "type of galaxy"
 PUBLISHED_COLUMNS = {
     ("flux_mape", "both_found"): "flux MAPE (%), every galaxy found",
     ("flux_mape", "central_found"): "central found",
@@ -93,9 +94,15 @@ class Results:
             ),
             (
                 "class",
-                self._classes(dataset, prefix),
+                self._classes(dataset, "blend_class", prefix),
                 CLASS,
                 f"By how much of the light within the galaxy's own mask is its neighbours', {who}.",
+            ),
+            (
+                "type",
+                self._classes(dataset, "type", prefix),
+                TYPE,
+                f"By the bulge's part of the light (disc: below 0.2, bulge: from 0.5), {who}.",
             ),
         )
         return [
@@ -169,9 +176,9 @@ class Results:
     def _bins(self, dataset: str, quantity: str, prefix: str = "") -> list[tuple[str, str]]:
         return [(found.subset, found.label) for found in self.scores.bins(dataset, quantity, prefix)]
 
-    def _classes(self, dataset: str, prefix: str = "") -> list[tuple[str, str]]:
-        members = self.scores.members(dataset, "blend_class", prefix)
-        return [(subset, subset.partition(":")[2]) for subset in members]
+    def _classes(self, dataset: str, quantity: str, prefix: str = "") -> list[tuple[str, str]]:
+        members = self.scores.members(dataset, quantity, prefix)
+        return [(subset, subset.partition(":")[2].replace("_", " ")) for subset in members]
 
     def coverage(self, dataset: str) -> Table:
         """Return how often the truth of a set of blends lies in the detectors' own intervals."""

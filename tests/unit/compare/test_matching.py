@@ -52,6 +52,8 @@ def truth_of(rows):
         nan,
         np.ones(n, bool),
         np.zeros(n, int),
+        nan,
+        nan,
     )
 
 

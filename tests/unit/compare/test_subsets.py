@@ -28,6 +28,7 @@ def blend_table(blends, measurement, as_truth):
             flux=mag_to_njy(generator.uniform(17, 23, n)),
             separation_re=generator.uniform(0, 3, n),
             blend_class=generator.choice(["isolated", "moderate", "strong"], n),
+            bulge_to_total=generator.choice([0.0, 0.2, 0.49, 0.5, 1.0, np.nan], n),
         )
     )
 
@@ -61,6 +62,11 @@ DEFINITIONS = {
         r["role"] == "companion" and r["reference_outcome"] in ("both", "companion_only")
     ),
     "mag:18-20": lambda r: 18 <= r["mag_true"] < 20,
+    "type:disc": lambda r: r["bulge_to_total"] < 0.2,
+    "both_found/type:disc_and_bulge": lambda r: (
+        r["reference_outcome"] == "both" and 0.2 <= r["bulge_to_total"] < 0.5
+    ),
+    "type:bulge": lambda r: r["bulge_to_total"] >= 0.5,
     "separation:1-2": lambda r: 1 <= r["separation_re"] < 2,
     "blend_class:strong": lambda r: r["blend_class"] == "strong",
     "both_found/mag:20-22": lambda r: r["reference_outcome"] == "both" and 20 <= r["mag_true"] < 22,

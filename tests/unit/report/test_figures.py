@@ -180,7 +180,7 @@ def test_times_add_up(inventory):
     bars, labels = spec(times_panel(inventory))["data"]
 
     assert len(bars["x"]) == len(inventory.entries)
-    assert len(labels["x"]) == 10
+    assert len(labels["x"]) == 11
     assert sum(labels["x"]) == pytest.approx(sum(bars["x"]))
 
 
@@ -204,7 +204,7 @@ def test_panels_of_the_blends(results):
     ]
 
     assert names == [
-        *(f"{by}-{who}" for who in ("both", "all") for by in ("magnitude", "separation", "class")),
+        *(f"{by}-{who}" for who in ("both", "all") for by in ("magnitude", "separation", "class", "type")),
         "outcomes",
         "found-separation",
         "found-magnitude",
