@@ -10,6 +10,7 @@ import torch
 from pydantic import TypeAdapter
 
 from skymill.config.train import TaskConfig
+from skymill.tasks.batch import Batch
 from skymill.tasks.build import build_task
 from skymill.tasks.registry import Task
 
@@ -38,3 +39,21 @@ def galaxies() -> Callable[..., torch.Tensor]:
         return flux[:, None, None, None] * profile
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def make_batch() -> Callable[..., Batch]:
+    """Make a batch of stamps and true fluxes; light is the image's own unless it is given, the threshold 1 rms."""
+
+    def make(
+        image: torch.Tensor,
+        flux: torch.Tensor,
+        central: torch.Tensor | None = None,
+        neighbours: torch.Tensor | None = None,
+    ) -> Batch:
+        central = image if central is None else central
+        neighbours = torch.zeros_like(image) if neighbours is None else neighbours
+        condition = torch.zeros(len(image), 2)
+        return Batch(image, flux, condition, central, neighbours, torch.ones(len(image)))
+
+    return make

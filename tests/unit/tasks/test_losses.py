@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from skymill.tasks.losses import FLUX_LOSSES, HALF_WIDTH_68, LEAST_SCALE, MASK_LOSSES, scale_of
+from skymill.tasks.losses import (
+    EMPTY_RMS,
+    FLUX_LOSSES,
+    LEAST_SCALE,
+    MASK_LOSSES,
+    misplaced_light,
+    scale_of,
+)
 
 
 def minimum(name: str, true: torch.Tensor, scale: float = 0.2) -> float:
@@ -78,10 +85,6 @@ def test_mape_far_off_has_a_finite_slope():
     assert float(predicted.grad) == pytest.approx(math.e**3, rel=1e-5)
 
 
-def test_the_half_width_holds_68_percent():
-    assert 1 - math.exp(-HALF_WIDTH_68) == pytest.approx(0.6827)
-
-
 def test_scales_are_positive_and_finite():
     raw = torch.tensor([-1e4, 0.0, 1e4])
     scales = scale_of(raw)
@@ -97,3 +100,60 @@ def test_right_masks_cost_nothing_and_wrong_ones_do(name: str):
 
     assert float(MASK_LOSSES[name](logits, masks)) == pytest.approx(0.0, abs=1e-3)
     assert float(MASK_LOSSES[name](-logits, masks)) > 0.9
+
+
+def light_of(*pixels: float) -> torch.Tensor:
+    """One row of pixels: (1, 1, n)."""
+    return torch.tensor(pixels).reshape(1, 1, -1)
+
+
+def test_the_true_share_misplaces_nothing():
+    central, neighbours = light_of(1e5, 3e5, 0.0), light_of(0.0, 1e5, 1e5)
+    share = central / (central + neighbours + EMPTY_RMS)
+
+    assert misplaced_light(share, central, neighbours).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        # Of 500: all but the pixel that both share; a tenth of each pixel; half of the pixel that both share.
+        ((0.0, 0.5, 1.0), 300 / 500),
+        ((0.9, 0.4, 0.1), 50 / 500),
+        ((1.0, 1.0, 0.0), 100 / 500),
+    ],
+)
+def test_misplaced_light_is_the_part_that_goes_to_the_wrong_galaxy(share, expected):
+    central, neighbours = light_of(1e5, 1e5, 0.0), light_of(0.0, 1e5, 2e5)
+    misplaced = misplaced_light(light_of(*share), central, neighbours)
+
+    assert float(misplaced) == pytest.approx(expected, rel=1e-4)
+
+
+def test_blank_sky_belongs_to_nobody():
+    nothing = torch.zeros(1, 4, 4)
+    taken, left = (misplaced_light(torch.full((1, 4, 4), share), nothing, nothing) for share in (1.0, 0.0))
+
+    assert (float(taken), float(left)) == (1.0, 0.0)
+
+
+def test_a_pixel_of_half_an_rms_is_half_the_galaxys():
+    light, nothing = torch.full((1, 4, 4), EMPTY_RMS), torch.zeros(1, 4, 4)
+
+    assert misplaced_light(torch.full((1, 4, 4), 0.5), light, nothing).tolist() == [0.0]
+
+
+def test_the_ringing_of_noise_free_stamps_below_zero_is_no_light():
+    central, neighbours = light_of(100.0, -1.0, -3.0), light_of(0.0, 0.5, -3.0)
+    share = light_of(100 / (100 + EMPTY_RMS), 0.0, 0.0)
+
+    assert misplaced_light(share, central, neighbours).tolist() == [0.0]
+
+
+def test_each_stamp_counts_by_itself():
+    central = torch.stack([light_of(1e5, 1e5)[0], light_of(1e2, 1e2)[0]])
+    share = torch.tensor([[[1.0, 1.0]], [[0.0, 0.0]]])
+    misplaced = misplaced_light(share, central, torch.zeros_like(central))
+
+    assert misplaced.shape == (2,)
+    assert misplaced[0] < 1e-4 and misplaced[1] > 0.98

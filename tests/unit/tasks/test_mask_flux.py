@@ -6,7 +6,6 @@ import torch
 from skymill.catalog.flags import Flag
 from skymill.errors import ConfigError
 from skymill.models.outputs import Outputs
-from skymill.tasks.batch import Batch
 from skymill.tasks.mask_flux import LEAST_OVERLAP
 
 
@@ -18,11 +17,15 @@ def masks_of(shared_rows: int) -> torch.Tensor:
     return masks
 
 
+def outputs_of(masks: torch.Tensor, share: float = 0.5) -> Outputs:
+    """Sure of the masks (logits of -10 and 10), with the same share everywhere."""
+    return Outputs(torch.zeros(len(masks), 2), 20 * masks - 10, torch.full_like(masks[:, 0], share))
+
+
 @pytest.mark.parametrize(("shared_rows", "blended"), [(0, False), (1, True), (10, True)])
 def test_overlapping_masks_are_flagged(make_task, galaxies, shared_rows: int, blended: bool):
     image = galaxies(torch.tensor([1e4]))
-    outputs = Outputs(torch.zeros(1, 2), 20 * masks_of(shared_rows) - 10)
-    flags = make_task("mask_flux").columns(outputs, image)["flags"]
+    flags = make_task("mask_flux").columns(outputs_of(masks_of(shared_rows)), image)["flags"]
 
     # One row of 20 is the least overlap that counts.
     assert LEAST_OVERLAP == 1 / 20
@@ -30,22 +33,44 @@ def test_overlapping_masks_are_flagged(make_task, galaxies, shared_rows: int, bl
 
 
 def test_empty_masks_are_not_blended(make_task, galaxies):
-    outputs = Outputs(torch.zeros(1, 2), torch.full((1, 2, 32, 32), -5.0))
+    outputs = outputs_of(torch.zeros(1, 2, 32, 32))
 
     assert make_task("mask_flux").columns(outputs, galaxies(torch.tensor([1e4])))["flags"].tolist() == [0]
 
 
-def test_wrong_masks_cost_what_their_weight_says(make_task, galaxies):
+@pytest.mark.parametrize("size_px", [32, 20])
+def test_wrong_masks_cost_what_their_weight_says(make_task, make_batch, galaxies, size_px: int):
     image, flux, masks = galaxies(torch.tensor([1e4])), torch.tensor([[1e4]]), masks_of(3)
-    right, wrong = (Outputs(torch.zeros(1, 2), sign * (20 * masks - 10)) for sign in (1, -1))
+    # Light of 5 rms in each mask, of which the threshold of 1 rms makes the masks again.
+    batch = make_batch(image, flux, 5 * masks[:, :1], 5 * masks[:, 1:])
+    start = 16 - size_px // 2
+    middle = masks[..., start : start + size_px, start : start + size_px]
     costs = []
     for weight in (0.0, 1.0, 2.0):
         task = make_task("mask_flux", mask_weight=weight)
-        batch = Batch(image, flux, masks)
-        costs.append(float(task.loss(wrong, batch) - task.loss(right, batch)))
+        costs.append(float(task.loss(outputs_of(1 - middle), batch) - task.loss(outputs_of(middle), batch)))
 
     # With logits of ±10 each pixel's cross-entropy differs by 10.
     assert costs == pytest.approx([0.0, 10.0, 20.0], abs=1e-4)
+
+
+def test_misplaced_light_costs_what_its_weight_says(make_task, make_batch, galaxies):
+    flux = torch.tensor([[1e6]])
+    central, neighbours = galaxies(flux[:, 0], sigma=4.0), galaxies(flux[:, 0], sigma=4.0, x=1.0)
+    batch = make_batch(central + neighbours, flux, central, neighbours)
+    masks = torch.zeros(1, 2, 32, 32)
+    right = (central / (central + neighbours + 0.5))[:, 0]
+    costs = []
+    for weight in (0.0, 1.0, 3.0):
+        task = make_task("mask_flux", share_weight=weight)
+        wrong, best = (outputs_of(masks)._replace(share=share) for share in (1 - right, right))
+        costs.append(float(task.loss(wrong, batch) - task.loss(best, batch)))
+
+    # Both galaxies' light is nearly the same: giving each the other's misplaces the mean of |2 share - 1|.
+    light = (central + neighbours)[:, 0] + 1.0
+    expected = float(((2 * right - 1).abs() * light).sum() / light.sum())
+    assert costs == pytest.approx([0.0, expected, 3 * expected], rel=1e-3, abs=1e-5)
+    assert 0.05 < expected < 0.2
 
 
 def test_a_network_without_masks_is_refused(make_task, galaxies):
