@@ -23,6 +23,7 @@ include: "workflow/rules/ingest.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/baseline.smk"
 include: "workflow/rules/inject.smk"
+include: "workflow/rules/bound.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 

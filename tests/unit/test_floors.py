@@ -21,7 +21,7 @@ FLOORS = [
     {"provenance", "config", "metrics"},
     {"models", "catalog", "data"},
     {"tasks", "blend", "simulate", "ingest"},
-    {"training"},
+    {"training", "bound"},
     {"inference", "compare"},
     {"detectors"},
     {"plan", "report"},

@@ -20,6 +20,7 @@ STAGES = [
     "infer",
     "baseline",
     "inject",
+    "bound",
     "compare",
     "report",
 ]

@@ -25,6 +25,10 @@ class Noise(Protocol):
         """Return a noisy image (y, x) in image units with zero mean sky."""
         ...
 
+    def variance(self, light: NDArray) -> NDArray[np.float64]:
+        """Return the variance (y, x) of each pixel's noise around a noise-free image, image units squared."""
+        ...
+
 
 NOISES: Registry[Callable[[Any, Survey, Tile | None], Noise]] = Registry("kind of noise")
 """Noise by the `kind` of its configuration, made from (config, survey, tile that sky is cut from)."""
@@ -40,6 +44,10 @@ class Noiseless:
         """Return the light as it is."""
         return np.asarray(light, dtype=np.float64)
 
+    def variance(self, light: NDArray) -> NDArray[np.float64]:
+        """Return zeros."""
+        return np.zeros(light.shape)
+
 
 @NOISES.register("gaussian")
 class Gaussian:
@@ -51,6 +59,10 @@ class Gaussian:
     def add(self, light: NDArray, generator: np.random.Generator) -> NDArray[np.float64]:
         """Add a normal number to each pixel."""
         return light + generator.normal(0.0, self.rms, light.shape)
+
+    def variance(self, light: NDArray) -> NDArray[np.float64]:
+        """Return the background's variance."""
+        return np.full(light.shape, self.rms**2)
 
 
 @NOISES.register("poisson")
@@ -66,6 +78,10 @@ class Poisson:
         electrons = generator.poisson(np.maximum(light * self.gain + self.sky_electrons, 0.0))
         return (electrons - self.sky_electrons) / self.gain
 
+    def variance(self, light: NDArray) -> NDArray[np.float64]:
+        """Return the variance of background and light."""
+        return (np.maximum(light, 0.0) * self.gain + self.sky_electrons) / self.gain**2
+
 
 @NOISES.register("real")
 class Real:
@@ -77,13 +93,20 @@ class Real:
         self.gain = survey.gain_e_per_unit
         self.has_source_noise = config.has_source_noise
         self.sky: BlankSky = find_blank_sky(tile, config)
-        self.scale = survey.background_rms / self.sky.measure_rms() if config.is_rescaled else 1.0
+        rms = self.sky.measure_rms()
+        self.scale = survey.background_rms / rms if config.is_rescaled else 1.0
+        self.rms = self.scale * rms
 
     def add(self, light: NDArray, generator: np.random.Generator) -> NDArray[np.float64]:
         """Add patches of sky, and count the electrons of the light where that is asked for."""
         if self.has_source_noise:
             light = generator.poisson(np.maximum(light * self.gain, 0.0)) / self.gain + np.minimum(light, 0.0)
         return light + self.scale * self.sky.stitch(light.shape, generator)
+
+    def variance(self, light: NDArray) -> NDArray[np.float64]:
+        """Return the variance of the sky and, where it is added, of the light."""
+        of_light = np.maximum(light, 0.0) / self.gain if self.has_source_noise else np.zeros(light.shape)
+        return self.rms**2 + of_light
 
 
 def build_noise(config: NoiseConfig, survey: Survey, tile: Tile | None) -> Noise:

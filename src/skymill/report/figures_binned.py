@@ -45,6 +45,7 @@ AXES: Mapping[str, Axis] = {
     "flux_mape": Axis("flux MAPE (%)", is_log=True),
     "mag_bias": Axis("bias: median Δm (mag)", target=0.0),
     "mag_sigma": Axis("σ(Δm) (mag)", is_log=True),
+    "flux_error_over_bound": Axis("flux error / least possible", is_log=True, target=1.0),
     "completeness": Axis("completeness (%)", 100.0, target=100.0),
     "purity": Axis("purity (%)", 100.0, target=100.0),
     "found_both": Axis("every galaxy found (%)", 100.0, target=100.0),
@@ -166,6 +167,7 @@ def _set_axes(chart: Chart, place: int, plot: BinnedPlot, axis: Axis, points: Ma
     ticks = {"tickvals": list(range(len(labels))), "ticktext": labels}
     chart.set_x(place, title=plot.x_title, range=[-0.5, len(labels) - 0.5], **ticks)
     values = [axis.factor * record.value for found in points.values() for _, record in found]
+    values += [axis.target] if axis.target is not None else []
     chart.set_y(place, title=axis.title, **(log_axis(values) if axis.is_log else {}))
     if axis.target is not None:
         chart.mark_level(axis.target, place)

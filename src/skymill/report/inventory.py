@@ -29,6 +29,7 @@ MAIN_FILES = {
     "inject": "tile.fits",
     "infer": "catalogue.parquet",
     "baseline": "catalogue.parquet",
+    "bound": "bounds.parquet",
     "compare": "metrics.json",
 }
 """The file of each stage's artifacts that stands for the whole."""

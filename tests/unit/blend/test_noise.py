@@ -62,6 +62,27 @@ def test_real_noise_with_and_without_that_of_the_light(
     assert noise.var() == pytest.approx(survey.background_rms**2 + extra, rel=0.1)
 
 
+@pytest.mark.parametrize("light", [0.0, 20.0])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        NoNoise(),
+        GaussianNoise(),
+        PoissonNoise(),
+        RealNoise(tile="t1"),
+        RealNoise(tile="t1", is_rescaled=False),
+        RealNoise(tile="t1", has_source_noise=False),
+    ],
+)
+def test_the_stated_variance_is_that_of_the_noise(survey, sky_tile, kind, light: float):
+    noise = build_noise(kind, survey, sky_tile())
+    image = np.full(SHAPE, light)
+    scatter = (noise.add(image, np.random.default_rng(1)) - image).var()
+
+    # Patches of real sky repeat: their scatter is known to 5 %, its square to 10 %.
+    np.testing.assert_allclose(noise.variance(image), scatter, rtol=0.1)
+
+
 def test_real_noise_needs_its_tile(survey):
     with pytest.raises(ConfigError, match=r"blend.noise.tile: expected an ingested tile"):
         build_noise(RealNoise(tile="t1"), survey, None)

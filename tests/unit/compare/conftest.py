@@ -95,13 +95,34 @@ def sources():
 
 
 @pytest.fixture
+def bounds():
+    """Make the bounds of some galaxies of blends."""
+
+    def make(stamp_id, galaxy_id, flux_bound, **columns):
+        defaults = {
+            "role": "central",
+            "flux": 100.0,
+            "flux_bound_alone": 1.0,
+            "n_parameters": 10,
+            "n_dropped": 0,
+        }
+        given = {"stamp_id": stamp_id, "galaxy_id": galaxy_id, "flux_bound": flux_bound, **columns}
+        return _fill("bounds", defaults, len(stamp_id), given)
+
+    return make
+
+
+@pytest.fixture
 def as_truth(tmp_path):
     """Turn a truth catalogue into a Truth, by way of a file as in a run."""
     from skymill.compare.truth import read_truth
 
-    def make(catalogue):
+    def make(catalogue, bounds=None):
         path = tmp_path / "truth.parquet"
         catalogue.write(path)
-        return read_truth(path)
+        if bounds is None:
+            return read_truth(path)
+        bounds.write(tmp_path / "bounds.parquet")
+        return read_truth(path, tmp_path / "bounds.parquet")
 
     return make

@@ -17,7 +17,7 @@ RECIPE = Recipe("compare", "test", PARAMS).to_dict()
 
 
 @pytest.fixture
-def run(tmp_path, blends, sources, measurement):
+def run(tmp_path, blends, bounds, sources, measurement):
     """A run's inputs: blends measured by three detectors, one of which finds nothing, and a tile."""
     n = 40
     stamp, x = np.repeat(np.arange(n), 2), np.tile([20.0, 35.0], n)
@@ -25,6 +25,7 @@ def run(tmp_path, blends, sources, measurement):
     y = np.full(2 * n, 20.0)
     tables = {
         "blends": blends(stamp, x, y),
+        "bounds": bounds(stamp, np.arange(2 * n), np.full(2 * n, 5.0)),
         "sources": sources(30.0 * np.arange(n), np.zeros(n)),
         "unet": measurement(x, y, stamp_id=stamp, galaxy_id=np.arange(2 * n), flux=100 * noise[0]),
         "sep": measurement(x[:60], y[:60], stamp_id=stamp[:60], flux=100 * noise[1][:60]),
@@ -38,7 +39,13 @@ def run(tmp_path, blends, sources, measurement):
         return str(tmp_path / f"{name}.parquet")
 
     inputs = [
-        {"dataset": "test_blends", "detector": name, "catalogue": path(name), "truth": path("blends")}
+        {
+            "dataset": "test_blends",
+            "detector": name,
+            "catalogue": path(name),
+            "truth": path("blends"),
+            "bounds": path("bounds"),
+        }
         for name in ("unet", "sep", "photutils")
     ]
     tile = {"detector": "sep", "catalogue": path("tile_sep"), "truth": path("sources")}
@@ -61,8 +68,13 @@ def test_the_whole_stage(run, tmp_path):
     assert both.low < both.value < both.high
     assert figures["completeness", "test_blends", "photutils", "all"].value == 0
     assert figures["completeness", "injected:t", "sep", "all"].value == 1
+    # Errors of 10 with a bound of 5.
+    assert figures["flux_error_over_bound", "test_blends", "unet", "all"].value == pytest.approx(2, rel=0.3)
+    assert ("flux_error_over_bound", "injected:t", "sep", "all") not in figures
     matched = Catalogue.read(out["matched"], "matched")
     assert len(matched) == 3 * 80 + 40
+    assert set(matched["flux_bound"][matched["dataset"] == "test_blends"]) == {5.0}
+    assert np.isnan(matched["flux_bound"][matched["dataset"] == "injected:t"]).all()
     assert list(dict.fromkeys(matched["detector"])) == ["unet", "sep", "photutils"]
     assert matched.meta["version"] == RECIPE["version"]
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
@@ -72,6 +84,7 @@ def test_the_whole_stage(run, tmp_path):
         "test_blends.sep",
         "test_blends.photutils",
         "test_blends.truth",
+        "test_blends.bounds",
         "injected:t.sep",
         "injected:t.truth",
     }

@@ -161,3 +161,33 @@ def test_nothing_at_all(as_truth):
     empty = as_truth(Catalogue.empty("sources"))
     matched = match_dataset("reference:t", "sep", empty, Catalogue.empty("measurement"), 3.0)
     assert records(matched, "reference:t", "sep", CONFIG, 1) == []
+
+
+def test_errors_are_set_beside_the_bounds(blends, bounds, as_truth, measurement):
+    """Every flux is 3 too high; the bound is 2 for the first forty galaxies and unknown for the others."""
+    stamp, x = np.repeat(np.arange(30), 2), np.tile([20.0, 32.0], 30)
+    flux = np.linspace(100, 400, 60)
+    truth = as_truth(
+        blends(stamp, x, np.full(60, 20.0), flux=flux), bounds(stamp[:40], np.arange(40), np.full(40, 2.0))
+    )
+    catalogue = measurement(x, np.full(60, 20.0), stamp_id=stamp, flux=flux + 3)
+    matched = match_dataset("test_blends", "sep", truth, catalogue, 3.0)
+    figures = found(records(matched, "test_blends", "sep", CONFIG, 1))
+    ratio = figures["flux_error_over_bound", "all"]
+    assert (ratio.value, ratio.unit, ratio.n) == (pytest.approx(1.5 / 0.67449), "ratio", 40)
+    assert figures["flux_mape_bound", "all"].value == pytest.approx(79.788 * np.mean(2 / flux[:40]), rel=1e-4)
+    assert figures["flux_bound_median", "all"].value == pytest.approx(100 * np.median(2 / flux[:40]))
+    assert figures["flux_mape", "all"].n == 60
+    assert ("flux_error_over_bound", "separation:0.8-1.2") in figures
+    assert not any(
+        metric.endswith("bound")
+        for metric, _ in found(
+            records(
+                match_dataset("test_blends", "sep", as_truth(blends(stamp, x, x)), catalogue, 60.0),
+                "test_blends",
+                "sep",
+                CONFIG,
+                1,
+            )
+        )
+    )

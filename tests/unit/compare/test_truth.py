@@ -46,3 +46,16 @@ def test_a_source_of_unknown_flux_is_not_counted(sources, as_truth):
 def test_another_schema_is_refused(as_truth):
     with pytest.raises(DataError, match=r"truth\.parquet.*schema blends or sources.*schema galaxies"):
         as_truth(Catalogue.empty("galaxies"))
+
+
+def test_bounds_are_put_beside_their_galaxies(blends, bounds, as_truth):
+    """Galaxy 7 is in both blends; the bound of one galaxy is not known."""
+    catalogue = blends([4, 4, 5], [1.0, 2.0, 1.0], [3.0, 4.0, 3.0], galaxy_id=[7, 9, 7])
+    truth = as_truth(catalogue, bounds([5, 4], [7, 9], [0.5, 0.9]))
+    np.testing.assert_array_equal(truth.flux_bound, [np.nan, 0.9, 0.5])
+    assert np.isnan(as_truth(catalogue).flux_bound).all()
+
+
+def test_bounds_of_other_blends_are_refused(blends, bounds, as_truth):
+    with pytest.raises(DataError, match=r"bounds\.parquet.*galaxy 7 of blend 6"):
+        as_truth(blends([4], [1.0], [3.0], galaxy_id=[7]), bounds([6], [7], [0.5]))

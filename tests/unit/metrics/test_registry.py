@@ -18,6 +18,7 @@ def columns(n=40, seed=14):
     return {
         "flux": flux,
         "flux_true": flux_true,
+        "flux_bound": 0.05 * flux_true,
         "flux_err": 0.1 * flux_true,
         "delta_mag": -2.5 * np.log10(flux / flux_true),
         **{need: generator.random(n) < 0.8 for need in BOOLEANS},
@@ -60,7 +61,7 @@ def test_fractions_with_a_binomial_interval_have_one_boolean_column(name):
 
 @pytest.mark.parametrize("name", METRICS.names())
 def test_units_are_those_of_the_report(name):
-    assert METRICS[name].unit in {"percent", "mag", "fraction"}
+    assert METRICS[name].unit in {"percent", "mag", "fraction", "ratio"}
 
 
 def test_names_are_unique_and_unknown_ones_list_the_known():

@@ -32,7 +32,7 @@ def test_every_stage_is_planned_parents_first(planned):
     known = {artifact.recipe.version for artifact in plan}
     assert set(order) == {
         *("field", "ingest", "reference", "simulate", "blend", "train", "evaluate"),
-        *("baseline", "inject", "infer", "compare"),
+        *("baseline", "inject", "infer", "bound", "compare"),
     }
     seen = set()
     for artifact in plan:
@@ -53,6 +53,7 @@ def test_a_learning_rate_changes_its_model_and_what_follows(planned):
     [
         {"populations.galaxies.shard_size": 10},
         {"blend.shard_size": 1},
+        {"bound.shard_size": 1},
         {"models.unet.training": {"threads": 2, "device": "cpu"}},
         {"leave_out_failed": True},
         {"report": {"n_examples": 3}},
@@ -87,6 +88,35 @@ def test_a_detector_without_its_program_is_left_out_and_noted(planned):
     plan = planned(missing={"source_extractor": "not installed"})
     assert not any("source_extractor" in a.recipe.name for a in plan)
     assert plan.notes == [{"what": "detector source_extractor", "reason": "not installed"}]
+
+
+def test_the_bound_is_of_the_first_test_blends(planned):
+    bound = planned({"bound.n_blends": 1}).artifact("bound", "test")
+    assert bound.shards == ((0, 1),)
+    assert bound.recipe.params["n"] == 1
+    assert planned().artifact("bound", "test").recipe.params["n"] == 2
+    assert changed_stages(planned, {"bound.n_blends": 1}) == {"bound/test", "compare/small"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bound": None},
+        {"blend.noise": {"kind": "none"}},
+        {"populations.galaxies": {"kind": "real", "catalogue": "images.fits", "n_galaxies": 10}},
+    ],
+)
+def test_there_is_no_bound_without_a_model_or_noise(planned, changes):
+    plan = planned(changes)
+    assert not plan.of_stage("bound")
+    assert all("bounds" not in entry for entry in plan.comparisons())
+
+
+def test_the_bound_knows_the_tile_that_noise_is_cut_from(planned):
+    plan = planned({"blend.noise": {"kind": "real", "tile": "sky"}})
+    bound, tile = plan.artifact("bound", "test"), plan.artifact("ingest", "sky")
+    assert bound.inputs["noise_tile"] == tile.file("tile")
+    assert tile.recipe.version in bound.recipe.parents.values()
 
 
 def test_no_injection_where_none_is_asked_for(planned):

@@ -39,6 +39,8 @@ def test_comparisons_pair_each_catalogue_with_its_truth(planned):
     assert "/reference/sky/" in found["reference:sky", "sep"]["truth"]
     assert "/blend/test/" in found["test_blends", "unet"]["truth"]
     assert "/evaluate/test_blends.unet/" in found["test_blends", "unet"]["catalogue"]
+    assert "/bound/test/" in found["test_blends", "sep"]["bounds"]
+    assert "bounds" not in found["injected:sky", "sep"]
 
 
 @pytest.mark.parametrize(

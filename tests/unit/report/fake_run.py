@@ -107,6 +107,7 @@ class FakeRun:
         for name in NETWORKS:
             self._model(name)
         truth = Catalogue.read(self.folder("blend", "test") / "truth.parquet")
+        self._bounds(truth)
         for name in (*NETWORKS, *BASELINES):
             self._blend_catalogue(name, truth)
         self._tiles()
@@ -193,6 +194,22 @@ class FakeRun:
             record.rows = 6
             record.extra["device"] = "cpu: a toy"
 
+    def _bounds(self, truth: Catalogue) -> None:
+        recipe, folder = self._add("bound", "test")
+        with recording(recipe, folder) as record:
+            bound = 0.02 * 10 ** (0.3 * (truth["mag"] - 21)) * truth["flux"]
+            columns = {name: truth[name] for name in ("stamp_id", "galaxy_id", "role", "flux")}
+            counts = {"n_parameters": 10 * truth["n_galaxies"], "n_dropped": np.zeros(len(truth))}
+            Catalogue.from_columns(
+                "bounds",
+                essentials(recipe),
+                **columns,
+                **counts,
+                flux_bound=bound,
+                flux_bound_alone=bound / 1.5,
+            ).write(folder / "bounds.parquet")
+            record.rows = len(truth)
+
     def _blend_catalogue(self, detector: str, truth: Catalogue) -> None:
         is_network = detector in NETWORKS
         recipe, folder = self._add("evaluate" if is_network else "baseline", f"test_blends.{detector}")
@@ -209,6 +226,7 @@ class FakeRun:
         columns["galaxy_id"] = truth["galaxy_id"][found] if is_network else np.full(found.sum(), -1)
         self._catalogue(recipe, folder, columns, width[found], bias)
         self._input("test_blends", detector, folder, self.folder("blend", "test") / "truth.parquet")
+        self.inputs[-1]["bounds"] = str(self.folder("bound", "test") / "bounds.parquet")
 
     def _catalogue(self, recipe: dict, folder: Path, columns: dict, width: np.ndarray, bias: float) -> None:
         """Write a measurement catalogue with fluxes scattered by `width` (relative) around the truth."""

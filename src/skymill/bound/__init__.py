@@ -1,0 +1,1 @@
+"""The Cramér–Rao bound on the fluxes of blended galaxies."""
