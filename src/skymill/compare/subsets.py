@@ -111,6 +111,7 @@ def _of_sources(matched: Catalogue, mag: Subsets, config: CompareConfig) -> Subs
         "stars": stars,
         "bright": bright,
         "isolated": isolated,
+        "blended": ~isolated,
         "isolated_bright": isolated & bright,
         "isolated_bright_galaxies": isolated & bright & galaxies,
         **{f"isolated/{name}": rows & isolated for name, rows in mag.items()},

@@ -129,6 +129,7 @@ def test_subsets_of_sources(sources, measurement, as_truth):
         "stars": [2],
         "bright": [0, 1, 2, 4],
         "isolated": [0, 1, 2],
+        "blended": [3, 4],
         "isolated_bright": [0, 1, 2],
         "isolated_bright_galaxies": [0, 1],
         "isolated/mag:18-20": [1, 2],
