@@ -25,12 +25,17 @@ LEAST_SIGMA_PX = 1e-3
 """A Gaussian so narrow is a single pixel; a width of 0 would divide by it."""
 
 
-def window_px(input_px: int, config: AugmentConfig) -> int:
-    """Return the side of the windows (odd) that `config` needs for inputs of `input_px`."""
-    half = input_px // 2 + config.shift_px
+def window_px(input_px: int, config: AugmentConfig, psf_fwhm_px: float) -> int:
+    """Return the side of the windows (odd) that `config` needs for inputs of `input_px` and a PSF of that width."""
+    half = input_px // 2 + config.shift_px + _reach_px(psf_fwhm_px, config.psf_fwhm_ratio[1])
     if config.resamples:
         half = ceil(half * (sqrt(2) if config.rotate else 1.0) / min(config.zoom[0], 1.0)) + BICUBIC_REACH_PX
     return 2 * half + 1
+
+
+def _reach_px(psf_fwhm_px: float, ratio: float) -> int:
+    """Return how far light is spread by the Gaussian that makes a PSF `ratio` times as wide."""
+    return ceil(BLUR_REACH_SIGMA * psf_fwhm_px / SIGMA_TO_FWHM * sqrt(ratio**2 - 1))
 
 
 @dataclass(frozen=True)

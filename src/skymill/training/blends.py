@@ -25,7 +25,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import BlendConfig
 from skymill.data.stamps import StampSet, centre_index
 from skymill.data.survey import Survey, njy_to_image_flux
-from skymill.errors import ConfigError
+from skymill.errors import ConfigError, DataError
 from skymill.rng import rng
 
 READ_AT_ONCE = 512
@@ -79,7 +79,7 @@ class ComposedBlends(Dataset):
     ConfigError
         If the side has too few galaxies, or pairs are to be learned from other groups.
     DataError
-        If a file cannot be read.
+        If a file cannot be read, or a flux is not positive.
     """
 
     def __init__(self, source: Source, window_px: int, galaxies: int, cache_bytes: float) -> None:
@@ -93,13 +93,18 @@ class ComposedBlends(Dataset):
             )
         truth = Catalogue.read(source.truth, "galaxies")
         self.galaxies = galaxies_of_side(truth, source.side, survey, max(config.group_sizes))
+        if not (self.galaxies.flux > 0).all():
+            raise DataError(
+                source.truth, expected="positive fluxes", found=f"{self.galaxies.flux.min():g} nJy"
+            )
         self.flux = njy_to_image_flux(self.galaxies.flux, survey.zero_point_mag) / survey.background_rms
         self.groups = GroupRecipe(config, self.galaxies)
         self._opened: tuple[int, StampSet] | None = None
         with StampSet.open(source.stamps) as opened:
             stamp_px = opened.shape("image")[-1]
-        # What lies farther out never falls on a window.
-        self.kept_px = min(stamp_px, window_px + 2 * ceil(config.max_separation_px) + 1)
+        # What lies farther out never falls on a window. Companions may be on opposite sides of the central galaxy.
+        reach = ceil(config.max_separation_px) * (2 if max(config.group_sizes) > 2 else 1)
+        self.kept_px = min(stamp_px, window_px + 2 * reach + 1)
         self.cached = len(self.galaxies) * self.kept_px**2 * 4 <= cache_bytes
         self._cache = self._read_all() if self.cached else None
 

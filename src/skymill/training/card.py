@@ -59,7 +59,10 @@ class Card(ConfigModel):
     blend: dict[str, Any] = Field(description="Recipe of the blends.")
     blends_per_epoch: int = Field(ge=1, description="Blends in an epoch, new ones in each.")
     validation_blends: int = Field(ge=1, description="Blends validated and calibrated on.")
-    epochs: int = Field(ge=1, description="Epochs trained.")
+    start: str | None = Field(
+        None, description="What the training started from: model, version, checksum; null: nothing."
+    )
+    epochs: int = Field(ge=1, description="Epochs trained, those of what it started from left out.")
     best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
     validation: dict[str, float] = Field(
         description="Loss and metrics of that epoch on the validation blends."
@@ -70,7 +73,10 @@ class Card(ConfigModel):
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")
     precision: str = Field(description="Number type of the training.")
-    hours: float = Field(ge=0, description="Time spent in epochs, those before a resumption included.")
+    hours: float = Field(
+        ge=0,
+        description="Time spent in epochs, those before a resumption and of what it started from included.",
+    )
     code: str = Field(description="Stamp of the training code.")
     weights_sha256: str = Field(description="Checksum of the weights' file.")
     intended_use: str = Field(INTENDED_USE, description="What it is for.")

@@ -29,7 +29,7 @@ from skymill.tasks.calibration import Calibration, calibrate
 from skymill.tasks.registry import Task
 from skymill.training.augment import Augment, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
-from skymill.training.card import CARD, WEIGHTS, Card, save_weights, write_card
+from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
 from skymill.training.history import best_epoch, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
 from skymill.training.noise import build_batch_noise
@@ -93,7 +93,7 @@ def train_model(
         log.info("training %s on %s", recipe["name"], describe_device(device))
         resources = Resources(device, wants_progress(config.training.progress))
         fit(module, *loaders, folder / CHECKPOINTS, resources)
-        card = _write_products(folder, recipe, config, module, loaders[1], device)
+        card = _write_products(folder, recipe, config, module, loaders[1], device, start)
         shutil.rmtree(folder / CHECKPOINTS)
         record.rows = card.blends_per_epoch
         record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
@@ -156,7 +156,8 @@ def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoad
     """Make the loader of one side: new blends in each epoch to train on, always the same ones to validate."""
     is_fixed = source.side == "validation"
     training = config.training
-    window = config.input_px + 1 if is_fixed else window_px(config.input_px, training.augment)
+    whole = window_px(config.input_px, training.augment, source.survey.psf_fwhm_px)
+    window = config.input_px + 1 if is_fixed else whole
     data = ComposedBlends(source, window, task.galaxies, training.cache_limit_gb * 1e9)
     return loader(data, n, training.batch_size, training.workers, is_fixed=is_fixed)
 
@@ -191,9 +192,11 @@ def _write_products(
     module: BlendModule,
     validation: DataLoader,
     device: torch.device,
+    start: str | Path | None,
 ) -> Card:
     """Calibrate, and write weights, card, history and curves."""
     params, history, best = recipe["params"], module.history, best_epoch(module.history)
+    before = read_card(start) if start else None
     survey = Survey.model_validate(params["survey"])
     weights = load_file(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
@@ -214,6 +217,8 @@ def _write_products(
         blend=params["blend"],
         blends_per_epoch=params["blend"]["n_train"],
         validation_blends=params["blend"]["n_validation"],
+        start=before
+        and f"{config.start.model}, version {before.version}, weights {before.weights_sha256[:12]}",
         epochs=len(history),
         best_epoch=int(best["epoch"]),
         validation={name: value for name, value in best.items() if name not in NOT_METRICS},
@@ -222,7 +227,7 @@ def _write_products(
         parameters=count_parameters(module.network),
         device=describe_device(device),
         precision=precision_of(config.training, device),
-        hours=sum(row["seconds"] for row in history) / 3600,
+        hours=sum(row["seconds"] for row in history) / 3600 + (before.hours if before else 0.0),
         code=code_stamp("skymill.training.train"),
         weights_sha256=save_weights(folder / WEIGHTS, weights),
     )
