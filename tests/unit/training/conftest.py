@@ -1,4 +1,4 @@
-"""Small sets of blends, written as the stage blend writes them, and the recipe of a tiny training."""
+"""A population of round Gaussian galaxies, written as the stage simulate writes it, and the recipe of a tiny training."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import numpy as np
 import pytest
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.config.blend import BlendConfig
 from skymill.config.train import ModelConfig
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
+from skymill.data.tile import Tile, TileMeta
 from skymill.provenance.recipe import Recipe
+from skymill.training.blends import ComposedBlends, Source
 
-CANVAS_PX, SEPARATION_PX = 32, 6.0
+COUNT, STAMP_PX, SIDES = 60, 64, ["train", "validation", "train", "test", "train", "train"]
 
 
-class BlendSet(NamedTuple):
-    """Paths of a set and the arrays that were written."""
+class Population(NamedTuple):
+    """Paths of a population, and what was written."""
 
     stamps: Path
     truth: Path
-    layers: dict[str, np.ndarray]
-    flux: np.ndarray  # (n, 2) image units
+    images: np.ndarray  # (n, y, x) image units
+    flux: np.ndarray  # (n,) image units
+    side: np.ndarray
 
 
 @pytest.fixture(scope="session")
@@ -42,92 +46,130 @@ def survey() -> Survey:
     )
 
 
-def draw_round(x: np.ndarray, y: np.ndarray, flux: np.ndarray) -> np.ndarray:
-    """Round Gaussians of 1.5 px: (n, 1, CANVAS_PX, CANVAS_PX)."""
-    row, column = np.mgrid[:CANVAS_PX, :CANVAS_PX]
-    squared = (row - y[:, None, None]) ** 2 + (column - x[:, None, None]) ** 2
-    return (flux[:, None, None] / (2 * np.pi * 2.25) * np.exp(-squared / 4.5))[:, None]
-
-
-def write_blends(folder: Path, survey: Survey, n: int, seed: int, companions: int = 1) -> BlendSet:
-    """Pairs (or single galaxies) of round Gaussians with the central one at pixel 16."""
-    random = np.random.default_rng(seed)
-    flux = random.uniform(300, 3000, (n, 2))
-    angle = random.uniform(0, 2 * np.pi, n)
-    x, y = (16 + random.uniform(-0.4, 0.4, n) for _ in range(2))
-    x2, y2 = x + SEPARATION_PX * np.cos(angle), y + SEPARATION_PX * np.sin(angle)
-    central = draw_round(x, y, flux[:, 0])
-    neighbours = draw_round(x2, y2, flux[:, 1]) * companions
-    noise = random.normal(0, survey.background_rms, central.shape)
-    masks = (central > 2.0) | ((neighbours > 2.0).astype(np.uint8) << 1)
-    layers = {"image": central + neighbours + noise, "central": central, "neighbours": neighbours}
-    layers = {name: layer.astype(np.float32) for name, layer in layers.items()}
-    layers["masks"] = masks.astype(np.uint8)
-    write_shard(folder / "shards" / "0.h5", layers, 0, {})
+@pytest.fixture(scope="session")
+def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Population:
+    """Round Gaussians of 1.5 px, of which two in three are to train on."""
+    folder, random = tmp_path_factory.mktemp("population"), np.random.default_rng(7)
+    flux = random.uniform(300, 3000, COUNT)
+    dx, dy = random.uniform(-0.4, 0.4, (2, COUNT)).astype(np.float32)
+    offset = np.arange(STAMP_PX) - STAMP_PX // 2
+    squared = (offset[:, None] - dy[:, None, None]) ** 2 + (offset - dx[:, None, None]) ** 2
+    images = (flux[:, None, None] / (2 * np.pi * 2.25) * np.exp(-squared / 4.5)).astype(np.float32)
+    write_shard(folder / "shards" / "0.h5", {"image": images[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
-    roles = ["central", "companion"][: 1 + companions]
-    rows = [
-        {
-            "stamp_id": np.arange(n),
-            "galaxy_id": np.arange(n) + n * number,
-            "role": np.full(n, role),
-            "n_galaxies": np.full(n, len(roles)),
-            "x": (x, x2)[number],
-            "y": (y, y2)[number],
-            "flux": image_flux_to_njy(flux[:, number], survey.zero_point_mag),
-            "mag": survey.zero_point_mag - 2.5 * np.log10(flux[:, number]),
-            "re": np.full(n, 0.7),
-            "kind": np.full(n, "bulge_disc"),
-            "bulge_to_total": np.zeros(n),
-            "separation": np.full(n, SEPARATION_PX),
-            "separation_re": np.full(n, 3.4),
-            "delta_mag": np.zeros(n),
-            "blend_class": np.full(n, "moderate"),
-        }
-        for number, role in enumerate(roles)
-    ]
-    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    Catalogue.from_columns("blends", {}, **columns).write(folder / "truth.parquet")
-    return BlendSet(folder / "stamps.h5", folder / "truth.parquet", layers, flux)
+    side = np.array(SIDES * (COUNT // len(SIDES)))
+    shape = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta")
+    Catalogue.from_columns(
+        "galaxies",
+        {"stage": "simulate"},
+        galaxy_id=np.arange(COUNT),
+        side=side,
+        kind=np.full(COUNT, "real"),
+        mag=survey.zero_point_mag - 2.5 * np.log10(flux),
+        flux=image_flux_to_njy(flux, survey.zero_point_mag),
+        re=np.full(COUNT, 0.7),
+        dx=dx,
+        dy=dy,
+        flags=np.zeros(COUNT),
+        **dict.fromkeys(shape, np.full(COUNT, np.nan)),
+    ).write(folder / "truth.parquet")
+    return Population(folder / "stamps.h5", folder / "truth.parquet", images, flux, side)
+
+
+def blend_config(**changes: Any) -> BlendConfig:
+    """Pairs and larger groups on small canvases."""
+    base = {
+        "population": "galaxies",
+        "canvas_px": 32,
+        "separation": {"kind": "uniform", "separation_px": [3.0, 8.0]},
+        "delta_mag": [0.0, 4.0],
+        "n_train": 40,
+        "n_validation": 10,
+    }
+    return BlendConfig.model_validate({**base, **changes})
 
 
 @pytest.fixture(scope="session")
-def blends(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> dict[str, BlendSet]:
-    """Pairs: 40 to train on, 10 to validate on."""
-    root = tmp_path_factory.mktemp("blends")
-    sizes = {"train": 40, "validation": 10}
-    return {side: write_blends(root / side, survey, n, seed) for seed, (side, n) in enumerate(sizes.items())}
+def make_source(population: Population, survey: Survey) -> Callable[..., Source]:
+    """Make the source of the blends of a side; keywords are keys of the blends."""
+
+    def make(side: str = "train", seed: int = 5, **changes: Any) -> Source:
+        return Source(population.stamps, population.truth, side, survey, blend_config(**changes), seed)
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def singles(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> BlendSet:
-    """Galaxies that are alone."""
-    return write_blends(tmp_path_factory.mktemp("singles"), survey, 8, 3, companions=0)
+def make_blends(make_source: Callable[..., Source]) -> Callable[..., ComposedBlends]:
+    """Make blends in windows of 19 px; keywords are those of `make_source`."""
+
+    def make(
+        side: str = "train", galaxies: int = 1, cache_bytes: float = 1e9, window_px: int = 19, **changes: Any
+    ) -> ComposedBlends:
+        return ComposedBlends(make_source(side, **changes), window_px, galaxies, cache_bytes)
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def files(blends: dict[str, BlendSet]) -> dict[str, Path]:
+def files(population: Population) -> dict[str, Path]:
     """The file arguments of `train_model`."""
-    return {f"{side}_{file}": getattr(blends[side], file) for side in blends for file in ("stamps", "truth")}
+    return {"stamps": population.stamps, "truth": population.truth}
+
+
+@pytest.fixture(scope="session")
+def sky_tile() -> Callable[..., Tile]:
+    """A tile of noise whose neighbours along x correlate by a half, without sources."""
+
+    def make(rms: float = 0.1, size: int = 256) -> Tile:
+        white = np.random.default_rng(5).normal(0, 1, (size, size + 1))
+        science = (rms * (white[:, 1:] + white[:, :-1]) / np.sqrt(2)).astype(np.float32)
+        meta = TileMeta("t1", "test_r", "r", 0.4, 25.0, 100.0, None, 2.0)
+        return Tile(
+            science,
+            np.full(science.shape, rms, np.float32),
+            np.zeros(science.shape, dtype=np.uint8),
+            None,
+            meta,
+        )
+
+    return make
 
 
 MakeRecipe = Callable[..., dict[str, Any]]
+SMALL = {
+    "cnn": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8},
+    "unet": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8, "unet_widths": [4, 8]},
+}
 
 
 @pytest.fixture(scope="session")
 def make_recipe(survey: Survey) -> MakeRecipe:
-    """Make the recipe of a tiny cnn on 16 px stamps; keywords are options of the training."""
+    """Make the recipe of a tiny network on 16 px stamps; keywords are options of the training."""
 
-    def make(network: str = "cnn", task: str = "flux", **training: Any) -> dict[str, Any]:
+    def make(
+        network: str = "cnn", task: str = "flux", blend: dict[str, Any] | None = None, **training: Any
+    ) -> dict[str, Any]:
         config = ModelConfig.model_validate(
             {
-                "network": {"kind": network, "widths": [4, 8], "depth": 1, "dense": 8},
+                "network": {"kind": network, **SMALL[network]},
                 "task": {"kind": task},
                 "input_px": 16,
                 "training": {"max_epochs": 4, "batch_size": 8, **training},
             }
         )
-        params = {"seed": 5, "survey": survey.model_dump(mode="json"), "model": config.recipe_params()}
-        return Recipe("train", "tiny", params, {"train": "a" * 10, "validation": "b" * 10}).to_dict()
+        composed = blend_config(**(blend or {}))
+        params = {
+            "seed": 5,
+            "survey": survey.model_dump(mode="json"),
+            "population": {"kind": "real"},
+            "blend": {
+                **composed.composition(),
+                "n_train": composed.n_train,
+                "n_validation": composed.n_validation,
+            },
+            "model": config.recipe_params(),
+        }
+        return Recipe("train", "tiny", params, {"galaxies": "a" * 10}).to_dict()
 
     return make

@@ -8,26 +8,51 @@ import torch
 
 from skymill.config.train import AugmentConfig
 from skymill.training.augment import (
+    SIGMA_TO_FWHM,
     Augment,
     Draws,
-    as_they_are,
+    blur,
     draw,
     place,
     stretch,
-    unpack_masks,
+    unchanged,
     warp,
     window_px,
 )
+from skymill.training.noise import normal_like
 
-INPUT_PX = 16
+INPUT_PX, PSF_FWHM_PX = 16, 3.0
 EXACT = AugmentConfig(shift_px=1)
+STILL = AugmentConfig(shift_px=0, quarter_turns=False, flip=False)
 
 
 def draws_of(n: int, **changes: torch.Tensor) -> Draws:
     """Draws that change nothing, but for `changes`."""
-    zeros = torch.zeros(n)
-    nothing = Draws(zeros.long(), zeros.bool(), torch.zeros(n, 2).long(), zeros + 1, zeros, zeros)
-    return replace(nothing, **changes)
+    return replace(unchanged(n), **changes)
+
+
+def augment_of(config: AugmentConfig, *, is_noisy: bool = False, seed: int = 1) -> Augment:
+    """Augmentation to 16 px, with white noise or none."""
+
+    def noise(light: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return light + normal_like(light, generator) * is_noisy
+
+    return Augment(config, INPUT_PX, seed, noise, PSF_FWHM_PX, 1.0)
+
+
+def windows_of(central: torch.Tensor, neighbours: torch.Tensor | None = None, flux: float = 1.0) -> dict:
+    """What ComposedBlends gives."""
+    neighbours = torch.zeros_like(central) if neighbours is None else neighbours
+    return {"central": central, "neighbours": neighbours, "flux": torch.full((len(central), 1), flux)}
+
+
+def width_px(light: torch.Tensor) -> torch.Tensor:
+    """Standard deviation along x of light (b, 1, y, x) about its centre: (b,)."""
+    offset = torch.arange(light.shape[-1], dtype=torch.float64)
+    profile = light.double().sum(dim=(1, 2))  # (b, x)
+    total = profile.sum(dim=1)
+    mean = (profile * offset).sum(dim=1) / total
+    return ((profile * offset**2).sum(dim=1) / total - mean**2).sqrt()
 
 
 def random_windows(n: int, size: int, seed: int = 0) -> torch.Tensor:
@@ -78,28 +103,28 @@ def test_the_galaxy_is_where_the_shift_says(turns: int, flip: bool):
     assert moved[0, 0].nonzero().tolist() == [[8 + 1, 8 - 2]]
 
 
-def test_masks_move_with_the_image():
-    augment = Augment(EXACT, INPUT_PX, seed=3)
-    image = random_windows(32, window_px(INPUT_PX, EXACT))
-    bits = (image > 0).to(torch.uint8) | ((image < -1).to(torch.uint8) << 1)
-    batch = augment({"image": image, "masks": bits, "flux": torch.ones(32, 1)}, epoch=0, batch=0)
+def test_layers_move_with_the_image():
+    central, neighbours = (random_windows(32, window_px(INPUT_PX, EXACT, 3.0), seed) for seed in (0, 1))
+    batch = augment_of(EXACT, seed=3)(windows_of(central, neighbours), epoch=0, batch=0)
 
-    assert not torch.equal(batch.image, place(image, draws_of(32), INPUT_PX))
-    assert torch.equal(batch.masks[:, 0], (batch.image[:, 0] > 0).float())
-    assert torch.equal(batch.masks[:, 1], (batch.image[:, 0] < -1).float())
+    assert not torch.equal(batch.central, place(central, draws_of(32), INPUT_PX))
+    torch.testing.assert_close(batch.image, batch.central + batch.neighbours)
+    assert torch.equal(batch.masks(INPUT_PX)[:, 0], (batch.central[:, 0] > 1).float())
+    assert torch.equal(batch.masks(INPUT_PX)[:, 1], (batch.neighbours[:, 0] > 1).float())
 
 
-def test_masks_stretch_with_the_galaxies():
+def test_layers_stretch_with_the_galaxies():
     config = AugmentConfig(rotate=True, zoom=(0.9, 1.1), shift_px=0)
-    size = window_px(INPUT_PX, config)
-    galaxies = 1e3 * torch.cat([round_galaxy(size, 3.0, x, y) for x, y in [(0, 0), (4, 2), (-3, 5)]])
-    windows = {"image": galaxies, "galaxies": galaxies, "flux": torch.ones(3, 1)}
-    windows["masks"] = (galaxies > 5).to(torch.uint8)
-    batch = Augment(config, INPUT_PX, seed=1)(windows, epoch=0, batch=0)
-    differing = (batch.masks[:, 0] != (batch.image[:, 0] > 5).float()).float().mean()
+    size = window_px(INPUT_PX, config, PSF_FWHM_PX)
+    central, neighbours = (1e3 * round_galaxy(size, 3.0, x, y) for x, y in [(0, 0), (4, 2)])
+    batch = augment_of(config)(windows_of(central, neighbours), epoch=0, batch=0)
+    draws = draw(config, 1, seed=1, epoch=0, batch=0)
 
-    # Surface brightness is kept, so the threshold still draws the mask, but for pixels on its border.
-    assert differing < 0.02
+    torch.testing.assert_close(batch.central, place(stretch(central, draws), draws, INPUT_PX))
+    torch.testing.assert_close(batch.image, batch.central + batch.neighbours)
+    zoomed = float(draws.zoom**2)
+    torch.testing.assert_close(batch.flux, torch.full((1, 1), zoomed))
+    assert zoomed != 1.0
 
 
 @pytest.mark.parametrize("zoom", [0.9, 1.0, 1.1])
@@ -122,26 +147,83 @@ def test_rotation_is_counter_clockwise_with_y_upwards():
     assert (x - 32, y - 32) == (0, 10)
 
 
-def test_zoom_leaves_the_noise_as_it_is():
-    config = AugmentConfig(zoom=(1.1, 1.1), shift_px=0, quarter_turns=False, flip=False)
-    size = window_px(INPUT_PX, config)
-    galaxies, noise = 100 * round_galaxy(size), random_windows(1, size)
-    windows = {"image": galaxies + noise, "galaxies": galaxies, "flux": torch.tensor([[100.0]])}
-    batch = Augment(config, INPUT_PX, seed=1)(windows, epoch=0, batch=0)
-    expected = place(noise + stretch(galaxies, draws_of(1, zoom=torch.tensor([1.1]))), draws_of(1), INPUT_PX)
+@pytest.mark.parametrize(
+    "config",
+    [
+        AugmentConfig(zoom=(1.3, 1.3), rotate=True),
+        AugmentConfig(psf_fwhm_ratio=(1.5, 1.5)),
+        AugmentConfig(added_noise_rms=(0.7, 0.7)),
+    ],
+)
+def test_noise_is_never_interpolated(config: AugmentConfig):
+    size = window_px(INPUT_PX, config, PSF_FWHM_PX)
+    batch = augment_of(config, is_noisy=True)(windows_of(torch.zeros(256, 1, size, size)), epoch=0, batch=0)
+    noise = batch.image[:, 0]
 
-    torch.testing.assert_close(batch.image, expected, atol=1e-4, rtol=0)
-    assert float(batch.flux) == pytest.approx(121.0, rel=1e-5)
+    # 65,536 pixels: deviations are known to 0.3 %, correlations to 0.4 %.
+    assert float(noise.std()) == pytest.approx(1.0, abs=0.015)
+    assert float((noise[:, :, 1:] * noise[:, :, :-1]).mean()) == pytest.approx(0.0, abs=0.02)
 
 
 def test_added_noise_becomes_the_unit():
     config = AugmentConfig(added_noise_rms=(1.0, 1.0))
-    windows = {"image": random_windows(64, window_px(INPUT_PX, config)), "flux": torch.full((64, 1), 10.0)}
-    batch = Augment(config, INPUT_PX, seed=1)(windows, epoch=0, batch=0)
+    size = window_px(INPUT_PX, config, PSF_FWHM_PX)
+    light = torch.full((64, 1, size, size), 3.0)
+    batch = augment_of(config, is_noisy=True)(windows_of(light, flux=10.0), epoch=0, batch=0)
+    noise = batch.image - 3.0 / 2**0.5
 
     # 16,384 pixels: their standard deviation is known to 0.6 %.
-    assert float(batch.image.std()) == pytest.approx(1.0, abs=0.02)
+    assert float(noise.std()) == pytest.approx(1.0, abs=0.03)
     torch.testing.assert_close(batch.flux, torch.full((64, 1), 10.0 / 2**0.5))
+    torch.testing.assert_close(batch.central, torch.full((64, 1, 16, 16), 3.0 / 2**0.5))
+    # The threshold stays where it was on the galaxy.
+    torch.testing.assert_close(batch.mask_threshold, torch.full((64,), 1.0 / 2**0.5))
+    torch.testing.assert_close(batch.condition, torch.tensor([[0.0, 0.5]]).expand(64, 2))
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.02, 1.3, 2.0])
+@pytest.mark.parametrize("sigma", [1.3, 3.0])
+def test_blur_keeps_the_flux_and_adds_widths_in_quadrature(ratio: float, sigma: float):
+    light = round_galaxy(81, sigma=sigma)
+    blurred = blur(light, draws_of(1, psf=torch.tensor([ratio])), PSF_FWHM_PX)
+    added = PSF_FWHM_PX / SIGMA_TO_FWHM * (ratio**2 - 1) ** 0.5
+
+    assert float(blurred.sum()) == pytest.approx(float(light.sum()), rel=1e-4)
+    # Kernels of a fraction of a pixel are not sampled well: the widths are those of a Gaussian within 3 %.
+    assert float(width_px(blurred)) == pytest.approx(np.hypot(float(width_px(light)), added), rel=0.03)
+
+
+def test_a_point_source_blurred_has_the_wider_psf():
+    """That of a Gaussian survey: no other test of the ratio's meaning is needed."""
+    psf = round_galaxy(61, sigma=PSF_FWHM_PX / SIGMA_TO_FWHM)
+    wider = blur(psf, draws_of(1, psf=torch.tensor([1.6])), PSF_FWHM_PX)
+    expected = round_galaxy(61, sigma=1.6 * PSF_FWHM_PX / SIGMA_TO_FWHM)
+
+    torch.testing.assert_close(wider, expected, rtol=0, atol=0.01 * float(expected.max()))
+
+
+def test_each_stamp_is_blurred_by_its_own_width():
+    light = round_galaxy(41).repeat(3, 1, 1, 1)
+    ratios = torch.tensor([1.0, 1.4, 2.0])
+    together = blur(light, draws_of(3, psf=ratios), PSF_FWHM_PX)
+    alone = [blur(light[:1], draws_of(1, psf=ratios[row : row + 1]), PSF_FWHM_PX) for row in range(3)]
+
+    # Narrow kernels are cut off farther out beside a wide one, where there is hardly any of them left.
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-6)
+    assert torch.equal(together[0], light[0])
+
+
+def test_the_network_is_told_how_much_wider_the_psf_is():
+    config = AugmentConfig(psf_fwhm_ratio=(1.0, 2.0), added_noise_rms=(0.0, 1.0))
+    size = window_px(INPUT_PX, config, PSF_FWHM_PX)
+    batch = augment_of(config)(windows_of(torch.zeros(50, 1, size, size)), epoch=3, batch=2)
+    draws = draw(config, 50, seed=1, epoch=3, batch=2)
+
+    torch.testing.assert_close(batch.condition[:, 0], torch.log2(draws.psf))
+    torch.testing.assert_close(batch.condition[:, 1], 0.5 * torch.log2(1 + draws.noise**2))
+    assert (
+        batch.condition.min() >= 0 and batch.condition[:, 0].max() <= 1 and batch.condition[:, 1].max() <= 0.5
+    )
 
 
 def test_draws_are_keyed_by_epoch_and_batch():
@@ -158,33 +240,52 @@ def test_options_that_are_off_draw_nothing():
 
     assert not nothing.turns.any() and not nothing.flip.any() and not nothing.shift.any()
     assert (nothing.zoom == 1).all() and not nothing.angle.any() and not nothing.noise.any()
+    assert (nothing.psf == 1).all()
 
 
 @pytest.mark.parametrize(
     "config",
-    [EXACT, AugmentConfig(shift_px=3), AugmentConfig(rotate=True), AugmentConfig(zoom=(0.8, 1.2))],
+    [
+        EXACT,
+        AugmentConfig(shift_px=3),
+        AugmentConfig(rotate=True),
+        AugmentConfig(zoom=(0.8, 1.2)),
+        AugmentConfig(psf_fwhm_ratio=(1.0, 1.8)),
+        AugmentConfig(psf_fwhm_ratio=(1.0, 1.8), rotate=True, zoom=(0.8, 1.2)),
+    ],
 )
 def test_windows_are_large_enough(config: AugmentConfig):
-    size = window_px(INPUT_PX, config)
+    size = window_px(INPUT_PX, config, PSF_FWHM_PX)
     draws = draw(config, 64, seed=2, epoch=0, batch=0)
-    ones = torch.ones(64, 1, size, size)
-    placed = place(warp(ones, draws) if config.resamples else ones, draws, INPUT_PX)
+    light = torch.ones(64, 1, size, size)
+    light = warp(light, draws) if config.resamples else light
+    light = blur(light, draws, PSF_FWHM_PX) if config.psf_fwhm_ratio[1] > 1 else light
+    placed = place(light, draws, INPUT_PX)
 
     assert size % 2 == 1
     # Nothing from beyond the window (0) has come in.
-    torch.testing.assert_close(placed, torch.ones(64, 1, INPUT_PX, INPUT_PX), atol=1e-5, rtol=0)
+    torch.testing.assert_close(placed, torch.ones(64, 1, INPUT_PX, INPUT_PX), atol=1e-4, rtol=0)
 
 
-def test_mask_bits_become_masks():
-    bits = torch.tensor([[[[0, 1], [2, 3]]]], dtype=torch.uint8)
-    masks = unpack_masks({"masks": bits})
+def test_validation_is_neither_moved_nor_blurred():
+    config = AugmentConfig(psf_fwhm_ratio=(1.5, 2.0), added_noise_rms=(1.0, 1.0), zoom=(0.8, 1.2), shift_px=2)
+    central, neighbours = (random_windows(2, INPUT_PX + 1, seed) for seed in (0, 1))
+    batch = augment_of(config).as_they_are(windows_of(central, neighbours, flux=7.0), batch=0)
 
-    assert masks.tolist() == [[[[0, 1], [0, 1]], [[0, 0], [1, 1]]]]
-    assert unpack_masks({}) is None
+    assert torch.equal(batch.central, place(central, draws_of(2), INPUT_PX))
+    assert torch.equal(batch.neighbours, place(neighbours, draws_of(2), INPUT_PX))
+    assert batch.flux.tolist() == [[7.0], [7.0]] and not batch.condition.any()
+    assert torch.equal(batch.image, batch.central + batch.neighbours)
 
 
-def test_validation_is_not_augmented():
-    image = random_windows(2, INPUT_PX + 1)
-    batch = as_they_are({"image": image, "flux": torch.ones(2, 1)}, INPUT_PX)
+def test_noise_is_keyed_by_epoch_and_batch_and_validations_by_batch():
+    augment = augment_of(STILL, is_noisy=True)
+    windows = windows_of(torch.zeros(4, 1, INPUT_PX + 1, INPUT_PX + 1))
+    made = {key: augment(windows, *key).image for key in [(0, 0), (0, 1), (1, 0)]} | {
+        key: augment.as_they_are(windows, *key).image for key in [(0,), (1,)]
+    }
 
-    assert torch.equal(batch.image, place(image, draws_of(2), INPUT_PX))
+    assert torch.equal(made[0, 1], augment(windows, 0, 1).image)
+    assert torch.equal(made[1,], augment.as_they_are(windows, 1).image)
+    images = list(made.values())
+    assert not any(torch.equal(a, b) for row, a in enumerate(images) for b in images[:row])
