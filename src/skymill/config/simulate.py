@@ -192,6 +192,12 @@ class RealPriors(_Images):
     min_image_px: int = Field(
         1, ge=1, le=10_000, description="Galaxies on smaller images are not used: their light is cut off."
     )
+    max_flux_mismatch_mag: float = Field(
+        0.3,
+        gt=0,
+        le=10,
+        description="Galaxies are left out whose image is brighter or fainter than MAG says by more than this.",
+    )
     mag: MagRange | None = Field(
         None,
         description="Magnitudes to scale to, for each galaxy from what max_noise_rms allows; null: the catalogue's MAG "

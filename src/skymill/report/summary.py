@@ -27,6 +27,10 @@ ANALYTIC = (
     "The simulated galaxies are analytic bulge + disc profiles. Real ones have arms, bars and clumps: every detector "
     "is worse on them, and networks that never saw such galaxies may be worse by more."
 )
+FEW_REAL = (
+    "The blends of real galaxies are made of few images, each used many times, turned and dimmed: their intervals are "
+    "too narrow, and their magnitudes and sizes are not those of the simulated blends."
+)
 ONE_SURVEY = (
     "Networks were trained and tested on simulations of one survey; the test blends follow the training's "
     "distribution of magnitudes, sizes and separations."
@@ -85,6 +89,7 @@ def limits(inventory: Inventory, config: Mapping[str, Any]) -> list[str]:
         GIVEN_CENTRES: bool(inventory.of_stage("evaluate")),
         CANDIDATES.format(detector=_candidates(config)): bool(inventory.of_stage("infer")),
         ANALYTIC: any(population.get("kind") == "parametric" for population in populations),
+        FEW_REAL: inventory.find("blend", "real") is not None,
         ONE_SURVEY: bool(inventory.of_stage("train")),
         STATISTICAL: True,
         REFERENCE: bool(inventory.of_stage("reference")),

@@ -111,23 +111,31 @@ class Real:
 
     def _usable(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows that may be as bright as wanted, and the brightest magnitude of each."""
-        limits = brightest_mag(self._noise_of_unit_flux(rows), self.survey, self.priors.max_noise_rms)
+        flux = np.array([_image(self.priors.catalogue, int(row)).sum(dtype=np.float64) for row in rows])
+        noise = self._noise(rows)
+        noise_of_unit_flux = np.divide(noise, flux, out=np.full(len(rows), np.inf), where=flux > 0)
+        limits = brightest_mag(noise_of_unit_flux, self.survey, self.priors.max_noise_rms)
         own = self._mag[rows] + self.priors.mag_offset
         wanted = own if self.priors.mag is None else np.full(len(rows), self.priors.mag[1])
-        usable = limits <= wanted
-        log.info("%d of %d galaxies have images of low enough noise", usable.sum(), len(rows))
+        is_whole = flux_mismatch(self._mag[rows], flux) <= self.priors.max_flux_mismatch_mag
+        usable = (limits <= wanted) & is_whole
+        log.info(
+            "%d of %d galaxies have images that hold their light, of low enough noise",
+            usable.sum(),
+            len(rows),
+        )
         if usable.any():
             return rows[usable], limits[usable]
         raise ConfigError(
             f"population {self.name}, max_noise_rms",
-            expected=f"galaxies whose image's noise is below {self.priors.max_noise_rms:g} background_rms "
+            expected=f"whole galaxies whose image's noise is below {self.priors.max_noise_rms:g} background_rms "
             f"at {wanted.min():.2f} to {wanted.max():.2f} mag",
             found=f"none of {len(rows)}; the best may be {limits.min():.2f} mag",
             remedy="Draw fainter galaxies, choose brighter ones by catalogue_mag, or raise max_noise_rms.",
         )
 
-    def _noise_of_unit_flux(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the noise per pixel of the survey for a flux of 1 image unit; infinite where an image has no light.
+    def _noise(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the noise per pixel of the survey when images are drawn with their own flux.
 
         The noise after deconvolution and convolution is worked out for the first galaxy. That of the others is scaled
         by the noise of their images: PSFs within a catalogue hardly differ.
@@ -137,9 +145,7 @@ class Real:
         # GalSim's variance is that of one pixel of the image, whatever pixels are drawn.
         pixels = (self.survey.pixel_scale_arcsec / first.pixel_scale) ** 2
         variance = _catalogue(self.priors.catalogue).variance[rows].astype(np.float64)
-        noise = pixels * np.sqrt(seen.noise.getVariance() * variance / variance[0])
-        flux = np.array([_image(self.priors.catalogue, int(row)).sum(dtype=np.float64) for row in rows])
-        return np.divide(noise, flux, out=np.full(len(rows), np.inf), where=flux > 0)
+        return pixels * np.sqrt(seen.noise.getVariance() * variance / variance[0])
 
     def _check_psf(self, row: int) -> None:
         """Refuse a survey that is sharper than the images: deconvolution would blow their noise up."""
@@ -212,6 +218,16 @@ def _catalogue(path: str) -> galsim.RealGalaxyCatalog:
             found=f"{type(error).__name__}: {error}",
             remedy="Give the path of the catalogue; its image and PSF files belong beside it.",
         ) from error
+
+
+def flux_mismatch(mag: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how many magnitudes the light of each image is off what its magnitude says, beside the median image.
+
+    A neighbour that was not taken out, or an image that cuts the galaxy off. Images without light are off by infinity.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zero_point = mag + 2.5 * np.log10(np.where(flux > 0, flux, np.nan))
+    return np.nan_to_num(np.abs(zero_point - np.nanmedian(zero_point)), nan=np.inf)
 
 
 def _image(path: str, row: int) -> NDArray[np.float64]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from skymill.metrics.record import MetricRecord
 from skymill.report.inventory import Inventory
 from skymill.report.scores import Scores
-from skymill.report.summary import NOTHING_TO_COMPARE, lead, limits
+from skymill.report.summary import FEW_REAL, NOTHING_TO_COMPARE, lead, limits
 
 REFERENCES = ("source_extractor", "sep")
 
@@ -52,3 +54,10 @@ def test_limits_concern_this_run(inventory, run):
     assert any("another detector has found (sep)" in line for line in everything)
     assert any("analytic" in line for line in everything)
     assert len(limits(Inventory([]), {})) == 1
+
+
+def test_the_few_real_galaxies_are_a_limit(inventory, run):
+    real = replace(inventory.find("blend", "test"), name="real")
+    with_real = limits(Inventory([*inventory.entries, real]), run.config)
+
+    assert [line for line in with_real if line not in limits(inventory, run.config)] == [FEW_REAL]
