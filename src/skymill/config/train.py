@@ -78,6 +78,11 @@ class EnsembleNetwork(ConfigModel):
     member: NetworkConfig = Field(description="The form of each.")
     size: int = Field(ge=2, le=100, description="Number of networks.")
 
+    @property
+    def gives_masks(self) -> bool:
+        """Whether the members give masks and images."""
+        return self.member.gives_masks
+
 
 AnyNetwork = Annotated[CnnConfig | UnetConfig | EnsembleNetwork, Field(discriminator="kind")]
 """What a model card can describe."""

@@ -78,9 +78,9 @@ def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Su
     """Measure all galaxies of the set, some blends at a time; columns in the order of `galaxies`."""
     columns = {name: np.zeros(len(galaxies)) for name in FLUXES}
     columns["flags"] = np.zeros(len(galaxies), dtype=np.int64)
-    for rows in _chunks(galaxies["stamp_id"]):
+    for rows in chunks(galaxies["stamp_id"]):
         gap_px = max(GAP_PX, model.card.input_px // 2)
-        part = measure(*_mosaic_at(blends, galaxies, rows, survey, gap_px), model)
+        part = measure(*mosaic_at(blends, galaxies, rows, survey, gap_px), model)
         if model.task.galaxies == 2:
             part = _with_companions(part, galaxies["stamp_id"][rows], galaxies["role"][rows] == "central")
         for name, values in columns.items():
@@ -100,7 +100,7 @@ def _check_groups(galaxies: Catalogue, model: Model, truth: str | Path) -> None:
         )
 
 
-def _mosaic_at(
+def mosaic_at(
     blends: StampSet, galaxies: Catalogue, rows: NDArray, survey: Survey, gap_px: int
 ) -> tuple[Tile, NDArray, NDArray]:
     """Return the mosaic of the blends that `rows` lie in, and the rows' positions on it.
@@ -113,7 +113,7 @@ def _mosaic_at(
     return tile, x, y
 
 
-def _chunks(stamp_id: NDArray) -> Iterator[NDArray]:
+def chunks(stamp_id: NDArray) -> Iterator[NDArray]:
     """Give the rows of some blends at a time; a blend is never torn apart."""
     numbers, inverse = np.unique(stamp_id, return_inverse=True)
     for start in range(0, len(numbers), BLENDS_AT_ONCE):

@@ -12,6 +12,7 @@ from torch.nn import functional
 from skymill.catalog.flags import Flag
 from skymill.data.tile import MaskBit, Tile, cutouts
 from skymill.models.device import choose_device
+from skymill.models.outputs import Outputs
 from skymill.training.card import Card, Model
 
 if TYPE_CHECKING:
@@ -83,12 +84,8 @@ def measure(
 def _measure_batch(
     tile: Tile, x: NDArray, y: NDArray, model: Model, device: torch.device
 ) -> dict[str, NDArray]:
-    size = model.card.input_px
-    masks = cutouts(tile.mask, x, y, size)
-    stamps, rms = _stamps(tile, x, y, size, masks)
-    image = torch.from_numpy(stamps)[:, None].to(device)  # (b, 1, y, x)
-    condition = _condition(tile, rms, model.card).to(device)
-    outputs = model.network(model.task.inputs(image, condition))
+    masks = cutouts(tile.mask, x, y, model.card.input_px)
+    image, rms, outputs = look_at(tile, x, y, model, device, masks)
     given = model.task.columns(outputs, image, model.card.calibration)
     columns = {name: values.cpu().numpy() for name, values in given.items()}
     flags = columns.pop("flags").astype(np.int64) | _mask_flags(masks, tile.meta.psf_fwhm_px)
@@ -96,6 +93,35 @@ def _measure_batch(
     failed = ~np.all([np.isfinite(values) for values in columns.values()], axis=0)
     columns = {name: np.where(failed, np.nan, values) for name, values in columns.items()}
     return {**columns, "flags": flags | np.where(failed, int(Flag.FAILED), 0)}
+
+
+def look_at(
+    tile: Tile, x: NDArray, y: NDArray, model: Model, device: torch.device, masks: NDArray[np.uint8]
+) -> tuple[Tensor, NDArray[np.float64], Outputs]:
+    """Cut the stamps of some sources and show them to the network.
+
+    Parameters
+    ----------
+    tile, x, y, model
+        As for :func:`measure`; the network is on `device`.
+    device : torch.device
+        Where to compute.
+    masks : ndarray (b, y, x), uint8
+        The tile's mask on the stamps.
+
+    Returns
+    -------
+    image : Tensor (b, 1, y, x)
+        The stamps in units of the local rms.
+    rms : ndarray (b,), float64
+        That unit, image units; NaN where there is none.
+    outputs : Outputs
+        What the network gives.
+    """
+    stamps, rms = _stamps(tile, x, y, model.card.input_px, masks)
+    image = torch.from_numpy(stamps)[:, None].to(device)
+    condition = _condition(tile, rms, model.card).to(device)
+    return image, rms, model.network(model.task.inputs(image, condition))
 
 
 def _condition(tile: Tile, rms: NDArray[np.float64], card: Card) -> Tensor:

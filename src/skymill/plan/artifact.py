@@ -21,6 +21,7 @@ FILES: dict[str, dict[str, str]] = {
     "blend": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
+    "deblend": {"images": "deblended.h5"},
     "field": {"image": "image.fits", "truth": "truth.parquet"},
     "ingest": {"tile": "tile.fits"},
     "reference": {"sources": "sources.parquet"},

@@ -19,7 +19,7 @@ from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.plan import Plan
-from skymill.plan.shipped import identities, shipped_files
+from skymill.plan.shipped import gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
 
 PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
@@ -197,6 +197,14 @@ class _Builder:
         """Return the models that measure: all but those that are only members of an ensemble."""
         return [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
 
+    def _gives_images(self, model: Artifact) -> bool:
+        """Whether a model's network takes galaxies out of their blends."""
+        name = model.recipe.name
+        if name in self.config.shipped():
+            return gives_images(model.inputs["card"])
+        name = self.config.ensembles[name].model if name in self.config.ensembles else name
+        return self.config.models[name].network.gives_masks
+
     def _blend_datasets(self) -> dict[str, Artifact]:
         """Return the sets of blends of this run that detectors are compared on."""
         sets = {artifact.recipe.name: artifact for artifact in self._of_stage("blend")}
@@ -209,7 +217,10 @@ class _Builder:
             for model in self._models():
                 name = f"{dataset}.{model.recipe.name}"
                 with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
-                self._add("evaluate", name, survey, {"model": model, "blends": blends}, inputs=with_model)
+                made_of = {"model": model, "blends": blends}
+                self._add("evaluate", name, survey, made_of, inputs=with_model)
+                if self._gives_images(model):
+                    self._add("deblend", name, survey, made_of, inputs=with_model)
             for name, detector in self._detectors():
                 params = {**survey, "detector": detector.recipe_params()}
                 self._add("baseline", f"{dataset}.{name}", params, {"blends": blends}, inputs=inputs)

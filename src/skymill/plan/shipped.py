@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from skymill.config.train import AnyNetwork
 from skymill.errors import ConfigError
 from skymill.provenance.record import sha256
 
@@ -44,3 +48,18 @@ def shipped_files(models_dir: str | Path, survey: str, name: str, key: str) -> d
 def identities(files: dict[str, str]) -> dict[str, str]:
     """Return the checksums of what a network is: its card and its weights."""
     return {role: sha256(files[role]) for role in ("card", "weights")}
+
+
+def gives_images(card: str | Path) -> bool:
+    """Whether the network of a card gives masks and images.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not a model card.
+    """
+    try:
+        network = yaml.safe_load(Path(card).read_text(encoding="utf-8"))["network"]
+        return TypeAdapter(AnyNetwork).validate_python(network).gives_masks
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
+        raise ConfigError(card, expected="a model card with a network", found=str(error)) from error

@@ -15,7 +15,7 @@ from skymill.config.compare import ReportConfig
 from skymill.data.tile import Tile
 from skymill.errors import SkymillError
 from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
-from skymill.report.examples import Example, blend_examples, isolated_examples
+from skymill.report.examples import Example, blend_examples, deblended_examples, isolated_examples
 from skymill.report.facts import Table
 from skymill.report.images import Picture
 from skymill.report.inventory import Entry, Inventory
@@ -68,6 +68,10 @@ def data_context(
             _blends(blends, inventory, background_rms, options.n_examples)
             for blends in BLEND_SETS.values()
             if blends is TEST_BLENDS or inventory.find("blend", blends.artifact)
+        ]
+        + [
+            _deblended(entry, inventory, background_rms, options.n_examples)
+            for entry in inventory.of_stage("deblend")
         ],
         "tiles": views,
         "tile_table": Table(TILE_HEADER, rows, (2, 3, 4, 6, 7, 8, 9)),
@@ -103,6 +107,21 @@ def _blends(blends: BlendSet, inventory: Inventory, background_rms: float, count
         "blue the central galaxy, orange its neighbours, purple both."
     )
     return _group(title, caption, lambda: blend_examples(entry, background_rms, count))
+
+
+def _deblended(entry: Entry, inventory: Inventory, background_rms: float, count: int) -> Group:
+    """Return what a network took out of the blends that are shown."""
+    blends = BLEND_SETS[entry.dataset]
+    title = f"{blends.title}: what {entry.detector} takes out of them"
+    source = inventory.find("blend", blends.artifact)
+    if source is None:
+        return Group(title, (), "The blends are not there.")
+    caption = (
+        "The middle of the same blends, the central galaxy as it is without noise, as the network gives it (its share "
+        "of each pixel's light, noise included), the difference of the two (grey: none, dark: too much), and the masks "
+        "that the network gives: blue the galaxy, orange its neighbours, purple both."
+    )
+    return _group(title, caption, lambda: deblended_examples(entry, source, background_rms, count))
 
 
 def _group(title: str, caption: str, make: Callable[[], list[Example]]) -> Group:

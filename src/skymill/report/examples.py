@@ -15,6 +15,8 @@ from skymill.report.look import TRUTH
 
 NOISE_FREE = 0.0
 """White level of images without noise: an empty sky is white."""
+DIFFERENCE_RMS = 25.0
+"""White level of differences, units of the noise below zero: zero is grey."""
 LAYERS = {"image": "image", "central": "central alone", "neighbours": "neighbours alone"}
 
 
@@ -61,9 +63,7 @@ def _galaxy_lines(truth: Catalogue, row: int) -> list[str]:
 def blend_examples(entry: Entry, background_rms: float, count: int) -> list[Example]:
     """Return the layers of some blends, from the closest to the widest, with the true positions."""
     truth = Catalogue.read(entry.folder / "truth.parquet", "blends")
-    centrals = np.flatnonzero(truth["role"] == "central")
-    order = centrals[np.argsort(truth["separation_re"][centrals], kind="stable")]
-    stamp_ids = truth["stamp_id"][order[spread(len(order), count)]]
+    stamp_ids = _chosen(truth, count)
     with StampSet.open(entry.main) as stamps:
         layers = {
             name: stamps.read(name, stamp_ids)[:, 0] for name in (*LAYERS, "masks") if name in stamps.layers
@@ -74,6 +74,46 @@ def blend_examples(entry: Entry, background_rms: float, count: int) -> list[Exam
         )
         for place, stamp_id in enumerate(stamp_ids)
     ]
+
+
+def _chosen(truth: Catalogue, count: int) -> np.ndarray:
+    """Return the numbers of some blends, from the closest to the widest."""
+    centrals = np.flatnonzero(truth["role"] == "central")
+    order = centrals[np.argsort(truth["separation_re"][centrals], kind="stable")]
+    return truth["stamp_id"][order[spread(len(order), count)]]
+
+
+def deblended_examples(entry: Entry, blends: Entry, background_rms: float, count: int) -> list[Example]:
+    """Return what a network took out of the blends that :func:`blend_examples` shows."""
+    truth = Catalogue.read(blends.folder / "truth.parquet", "blends")
+    stamp_ids = _chosen(truth, count)
+    centrals = truth.select(truth["role"] == "central")
+    place = centrals.select(np.argsort(centrals["stamp_id"], kind="stable"))
+    with StampSet.open(entry.main) as stamps, StampSet.open(blends.main) as source:
+        size = stamps.shape("image")[-1]
+        given = {layer: stamps.read(layer, stamp_ids)[:, 0] for layer in ("image", "masks")}
+        canvases = {layer: source.read(layer, stamp_ids)[:, 0] for layer in ("image", "central")}
+    examples = []
+    for row, stamp_id in enumerate(stamp_ids):
+        x, y = (round(float(place[axis][place["stamp_id"] == stamp_id][0])) for axis in ("x", "y"))
+        blend, true = (middle_of(canvases[layer][row], x, y, size) for layer in ("image", "central"))
+        found = given["image"][row]
+        pictures = [
+            picture(blend, background_rms, "image"),
+            picture(true, background_rms, "central alone", faint=NOISE_FREE),
+            picture(found, background_rms, "deblended"),
+            picture(found - true, background_rms, "difference", faint=-DIFFERENCE_RMS),
+            mask_picture(given["masks"][row], "masks"),
+        ]
+        examples.append(Example(pictures, blend_lines(truth.select(truth["stamp_id"] == stamp_id))))
+    return examples
+
+
+def middle_of(canvas: np.ndarray, x: int, y: int, size: int) -> np.ndarray:
+    """Cut a stamp of side `size` with pixel (x, y) at its ``size // 2``; 0 beyond the canvas."""
+    padded = np.pad(canvas, size)
+    x0, y0 = x + size - size // 2, y + size - size // 2
+    return padded[y0 : y0 + size, x0 : x0 + size]
 
 
 def _blend_example(truth: Catalogue, stamp_id: int, layers: dict[str, np.ndarray], rms: float) -> Example:

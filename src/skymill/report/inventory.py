@@ -23,6 +23,7 @@ MAIN_FILES = {
     "blend": "stamps.h5",
     "train": "weights.safetensors",
     "evaluate": "catalogue.parquet",
+    "deblend": "deblended.h5",
     "field": "image.fits",
     "ingest": "tile.fits",
     "reference": "sources.parquet",

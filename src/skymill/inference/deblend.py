@@ -1,0 +1,77 @@
+"""Take galaxies out of their blends: positions on a tile in, images of the single galaxies out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from skymill.data.tile import Tile, cutouts
+from skymill.errors import ConfigError
+from skymill.inference.measure import BATCH_SIZE, look_at
+from skymill.models.device import choose_device
+from skymill.training.card import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Deblended(NamedTuple):
+    """Galaxies without their neighbours, on stamps of side s with the galaxy at pixel ``s // 2``.
+
+    Parameters
+    ----------
+    images : ndarray (n, s, s), float32
+        The light that is said to be the galaxy's, image units: a share from 0 to 1 of each pixel of the tile, its noise
+        included.
+    masks : ndarray (n, s, s), uint8
+        Bits 1: the galaxy is brighter than the threshold that the network was trained with; 2: its neighbours are.
+    """
+
+    images: NDArray[np.float32]
+    masks: NDArray[np.uint8]
+
+
+def deblend(tile: Tile, x: NDArray, y: NDArray, model: Model, *, device: str = "auto") -> Deblended:
+    """Take the sources at given positions out of their blends, one stamp each.
+
+    Parameters
+    ----------
+    tile : Tile
+        Background-subtracted.
+    x, y : ndarray (n,)
+        0-based positions in pixels; a stamp's middle is the nearest whole pixel.
+    model : Model
+        A network that gives images.
+    device : {'auto', 'cpu', 'gpu'}
+        Where to compute.
+
+    Raises
+    ------
+    ConfigError
+        If the network gives no images.
+    """
+    where = choose_device(device)
+    model = model._replace(network=model.network.to(where))
+    parts = []
+    for start in range(0, max(len(x), 1), BATCH_SIZE):
+        some = slice(start, start + BATCH_SIZE)
+        parts.append(_deblend_batch(tile, np.asarray(x[some]), np.asarray(y[some]), model, where))
+    return Deblended(*(np.concatenate(layers) for layers in zip(*parts, strict=True)))
+
+
+@torch.inference_mode()
+def _deblend_batch(tile: Tile, x: NDArray, y: NDArray, model: Model, device: torch.device) -> Deblended:
+    bits = cutouts(tile.mask, x, y, model.card.input_px)
+    image, rms, outputs = look_at(tile, x, y, model, device, bits)
+    if outputs.share is None or outputs.masks is None:
+        raise ConfigError(
+            f"model {model.card.name}", expected="a network that gives images", found=model.card.network.kind
+        )
+    size, inner = image.shape[-1], outputs.share.shape[-1]
+    start = size // 2 - inner // 2
+    middle = slice(start, start + inner)
+    light = (outputs.share * image[:, 0, middle, middle]).cpu().numpy() * rms[:, None, None]
+    central, neighbours = (outputs.masks > 0).cpu().numpy().astype(np.uint8).swapaxes(0, 1)
+    return Deblended(light.astype(np.float32), central | neighbours << 1)
