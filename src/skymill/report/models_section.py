@@ -15,7 +15,7 @@ FACTS = {
     "task.kind": "Task",
     "parameters": "Parameters",
     "input_px": "Input (px)",
-    "train_blends": "Blends trained on",
+    "blends_per_epoch": "Blends in an epoch",
     "validation_blends": "Blends validated on",
     "epochs": "Epochs",
     "best_epoch": "Best epoch",

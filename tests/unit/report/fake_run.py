@@ -177,7 +177,7 @@ class FakeRun:
                 "input_px": 32,
             }
             card |= {
-                "train_blends": 6,
+                "blends_per_epoch": 6,
                 "validation_blends": 6,
                 "epochs": 12,
                 "best_epoch": 11,
