@@ -1,4 +1,4 @@
-"""A population of round Gaussian galaxies, written as the stage simulate writes it, and the recipe of a tiny training."""
+"""Round Gaussian galaxies, written as the stage simulate writes them, and the recipe of a tiny training."""
 
 from __future__ import annotations
 

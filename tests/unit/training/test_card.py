@@ -8,6 +8,8 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from skymill.config.blend import BlendConfig
+from skymill.config.train import AugmentConfig
 from skymill.errors import DataError, VersionError
 from skymill.provenance.record import sha256
 from skymill.training.card import load_model, read_card, write_card
@@ -38,7 +40,7 @@ def test_a_model_is_read_from_its_folder_or_a_file_in_it(folder, given):
     model = load_model(folder / given)
     stamps = torch.randn(2, 1, 16, 16)
     with torch.inference_mode():
-        outputs = model.network(model.task.inputs(stamps))
+        outputs = model.network(model.task.inputs(stamps, torch.zeros(2, 2)))
 
     assert not model.network.training
     assert outputs.values.shape == (2, 2) and outputs.masks.shape == (2, 2, 16, 16)
@@ -56,6 +58,33 @@ def test_a_card_survives_the_round_trip(folder, tmp_path):
     )
 
 
+def test_a_card_says_what_the_galaxies_and_blends_were_and_what_errors_are_worth(folder):
+    card = read_card(folder / "model.yaml")
+
+    assert card.population == {"kind": "real"}
+    blend = BlendConfig.model_validate(card.blend)
+    assert (card.blends_per_epoch, card.validation_blends) == (blend.n_train, blend.n_validation) == (40, 10)
+    assert blend.separation.separation_px == (3.0, 8.0)
+    assert card.calibration.galaxies == 10 and len(card.calibration.quantiles) == 1
+
+
+@pytest.mark.parametrize(
+    ("augment", "psf", "noise"),
+    [
+        ({}, (0, 0), (0, 0)),
+        ({"psf_fwhm_ratio": [1.0, 2.0]}, (0, 1), (0, 0)),
+        ({"psf_fwhm_ratio": [2.0, 2.0], "added_noise_rms": [0.0, 3**0.5]}, (1, 1), (0, 1)),
+        ({"added_noise_rms": [1.0, 1.0]}, (0, 0), (0.5, 0.5)),
+    ],
+)
+def test_the_conditions_that_it_knows_follow_from_its_augmentation(folder, augment, psf, noise):
+    card = read_card(folder / "model.yaml")
+    training = card.training.model_copy(update={"augment": AugmentConfig.model_validate(augment)})
+    known = card.model_copy(update={"training": training}).condition_range()
+
+    assert known == (pytest.approx(psf), pytest.approx(noise))
+
+
 def test_weights_of_another_training_are_refused(copy):
     path = copy / "weights.safetensors"
     expected = sha256(path)
@@ -69,19 +98,26 @@ def test_weights_of_another_training_are_refused(copy):
 def test_weights_that_do_not_fit_the_network_are_refused_with_both_shapes(copy):
     network = yaml.safe_load((copy / "model.yaml").read_text())["network"]
     change_card(copy, network={**network, "dense": 12})
-    with pytest.raises(VersionError, match=r"shape \(12,\).*found \(8,\)"):
+    with pytest.raises(VersionError, match=r"shape \(12,.*found \(8,"):
         load_model(copy)
 
 
 def test_a_card_of_another_format_is_refused(copy):
-    change_card(copy, format=2)
-    with pytest.raises(VersionError, match="format 1, found format: Input should be 1"):
+    change_card(copy, format=1)
+    with pytest.raises(VersionError, match="format 2, found format: Input should be 2"):
         load_model(copy)
 
 
 def test_a_card_with_an_unknown_key_is_refused(copy):
     change_card(copy, colour="blue")
     with pytest.raises(VersionError, match="colour"):
+        load_model(copy)
+
+
+def test_weights_that_this_code_makes_something_else_of_are_refused(copy):
+    probe = yaml.safe_load((copy / "model.yaml").read_text())["probe"]
+    change_card(copy, probe=[1.02 * probe[0], *probe[1:]])
+    with pytest.raises(VersionError, match="on the card.*code of the network or of its inputs has changed"):
         load_model(copy)
 
 

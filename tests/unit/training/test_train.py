@@ -13,10 +13,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from skymill.errors import DataError, TrainingError
+from skymill.errors import ConfigError, TrainingError
+from skymill.metrics.distribution import LEVELS
 from skymill.training import loop
+from skymill.training.card import load_model
 from skymill.training.history import read_history
-from skymill.training.train import CHECKPOINTS, train_model
+from skymill.training.train import CHECKPOINTS, member_seed, train_model, validation_batches
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 PRODUCTS = ["curves.png", "history.csv", "model.yaml", "provenance.json", "weights.safetensors"]
@@ -63,7 +65,7 @@ def run_killed(repository: Path, recipe: dict, files: dict, folder: Path) -> int
     }
     environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
     command = [sys.executable, "-c", KILLED, json.dumps(arguments)]
-    return subprocess.run(command, env=environment, check=False, timeout=120).returncode
+    return subprocess.run(command, env=environment, check=False, timeout=600).returncode
 
 
 # What differs between the decays is how they depend on the past: not at all, or on the validation losses (no epoch
@@ -120,7 +122,8 @@ def test_products_and_their_contents(trained):
     assert sorted(path.name for path in folder.iterdir()) == PRODUCTS
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert set(history[0]) >= {"train_loss", "validation_loss", "flux_mape", "mask_iou_central", "seconds"}
-    assert (card["version"], card["train_blends"], card["epochs"]) == (recipe["version"], 40, 3)
+    assert (card["version"], card["blends_per_epoch"], card["epochs"]) == (recipe["version"], 40, 3)
+    assert card["calibration"]["galaxies"] == card["validation_blends"] == 10
     assert card["device"] == "cpu, 1 thread"
     best = min(row["validation_loss"] for row in history)
     assert card["validation"]["validation_loss"] == pytest.approx(best, rel=1e-12)
@@ -159,19 +162,66 @@ def test_training_stops_when_validation_no_longer_improves(make_recipe, files, t
 
 
 def test_all_of_augmentation_at_once(make_recipe, files, tmp_path):
-    augment = {"zoom": [0.95, 1.05], "rotate": True, "added_noise_rms": [0.0, 0.5], "shift_px": 0}
+    augment = {"zoom": [0.95, 1.05], "rotate": True, "shift_px": 0}
+    augment |= {"added_noise_rms": [0.0, 0.5], "psf_fwhm_ratio": [1.0, 1.5]}
     recipe = make_recipe("unet", "mask_flux", max_epochs=1, augment=augment)
     train_model(recipe, **files, folder=tmp_path, execution=CPU)
 
     assert len(read_history(tmp_path / "history.csv")) == 1
 
 
-def test_pairs_are_needed_for_the_companions_flux(make_recipe, files, singles, tmp_path):
+def test_pairs_are_needed_for_the_companions_flux(make_recipe, files, tmp_path):
     recipe = make_recipe()
     recipe["params"]["model"]["task"]["outputs"] = "central_and_companion"
-    wrong = {**files, "train_stamps": singles.stamps, "train_truth": singles.truth}
-    with pytest.raises(DataError, match="on pairs only"):
-        train_model(recipe, **wrong, folder=tmp_path, execution=CPU)
+    with pytest.raises(ConfigError, match="expected central, or blend.group_sizes"):
+        train_model(recipe, **files, folder=tmp_path, execution=CPU)
+
+
+def test_two_fluxes_of_pairs_are_learned_and_calibrated(make_recipe, files, tmp_path):
+    recipe = make_recipe(max_epochs=1, blend={"group_sizes": {2: 1.0}})
+    recipe["params"]["model"]["task"]["outputs"] = "central_and_companion"
+    train_model(recipe, **files, folder=tmp_path, execution=CPU)
+    card = yaml.safe_load((tmp_path / "model.yaml").read_text())
+
+    # Both galaxies of the 10 pairs.
+    assert card["calibration"]["galaxies"] == 20
+
+
+def test_real_noise_is_taken_from_its_tile(make_recipe, files, sky_tile, tmp_path):
+    recipe = make_recipe(max_epochs=1, blend={"noise": {"kind": "real", "tile": "t1"}})
+    sky_tile().write(tmp_path / "tile.fits")
+    with pytest.raises(ConfigError, match="expected an ingested tile"):
+        train_model(recipe, **files, folder=tmp_path / "without", execution=CPU)
+    train_model(recipe, **files, folder=tmp_path / "with", noise_tile=tmp_path / "tile.fits", execution=CPU)
+    record = json.loads((tmp_path / "with" / "provenance.json").read_text())
+
+    assert set(record["inputs"]) == {"stamps", "truth", "noise_tile"}
+
+
+def test_the_calibration_covers_the_validation_blends(make_recipe, files, tmp_path):
+    recipe = make_recipe(max_epochs=2, blend={"n_validation": 100})
+    train_model(recipe, **files, folder=tmp_path, execution=CPU)
+    model = load_model(tmp_path)
+    below = []
+    with torch.inference_mode():
+        for batch in validation_batches(recipe, files):
+            outputs = model.network(model.task.inputs(batch.image, batch.condition))
+            columns = model.task.columns(outputs, batch.image, model.card.calibration)
+            names = ("flux_q025", "flux_q16", "flux", "flux_q84", "flux_q975")
+            below.append(torch.stack([batch.flux[:, 0] <= columns[name] for name in names]))
+    found = torch.cat(below, dim=1).double().mean(dim=1).tolist()
+
+    # A quantile lies between two of the 100 galaxies.
+    assert found == pytest.approx(LEVELS, abs=0.011)
+
+
+def test_members_of_an_ensemble_differ_in_weights_and_blends(make_recipe, files, tmp_path):
+    recipe, member = make_recipe(max_epochs=1), make_recipe(max_epochs=1)
+    member["params"]["model"]["member"] = 1
+    first, second = (next(iter(validation_batches(one, files))) for one in (recipe, member))
+
+    assert member_seed(5, 0) == 5 and len({member_seed(5, number) for number in range(20)}) == 20
+    assert not torch.equal(first.flux, second.flux)
 
 
 def test_the_checkpoint_of_another_recipe_is_not_taken(make_recipe, files, tmp_path, caplog):
