@@ -17,7 +17,7 @@ def options(**changes) -> dict:
 def test_the_defaults_are_complete():
     config = ModelConfig.model_validate(options())
 
-    assert config.network.widths == (32, 64, 96, 128)
+    assert (config.network.rings, config.network.angles, config.network.widths) == (24, 32, (32, 64, 96))
     assert config.training.decay.kind == "cosine"
 
 
@@ -59,7 +59,18 @@ def test_what_is_trained_changes_the_recipe(change):
         ({"network": {"kind": "cnn", "widths": [8, 0]}}, "greater than 0"),
         ({"task": {"kind": "mask_flux"}}, "expected one with masks for task mask_flux, found cnn"),
         ({"task": {"kind": "flux", "loss": "mse"}}, "'laplace', 'log_l1' or 'mape'"),
-        ({"input_px": 60}, "expected a multiple of 16 for 4 widths, found 60"),
+        ({"network": {"kind": "cnn", "angles": 12}}, "multiple of 8"),
+        ({"network": {"kind": "cnn", "rings": 2}}, "greater than or equal to 4"),
+        (
+            {"input_px": 61},
+            "expected a multiple of 2, or a larger even number with such an inner_px, found 61",
+        ),
+        ({"network": {"kind": "unet"}, "input_px": 60}, "expected a multiple of 16.*found 60"),
+        (
+            {"network": {"kind": "unet", "inner_px": 40}, "input_px": 64},
+            "expected a multiple of 16.*found 64",
+        ),
+        ({"network": {"kind": "unet"}, "input_px": 75}, "larger even number.*found 75"),
         ({"training": {"learning_rate": 0}}, "greater than 0"),
         ({"training": {"learning_rat": 1e-3}}, "Extra inputs"),
         ({"training": {"decay": {"kind": "linear"}}}, "'plateau'"),
@@ -67,6 +78,7 @@ def test_what_is_trained_changes_the_recipe(change):
         ({"training": {"augment": {"zoom": [1.1, 0.9]}}}, "low <= high"),
         ({"training": {"augment": {"zoom": [0.0, 1.0]}}}, "two numbers from 0.25 to 4"),
         ({"training": {"augment": {"added_noise_rms": [-0.1, 0.1]}}}, "not negative"),
+        ({"training": {"augment": {"psf_fwhm_ratio": [0.9, 1.1]}}}, "two numbers from 1 to 3"),
     ],
 )
 def test_wrong_options_are_refused(changes, message):
@@ -80,6 +92,13 @@ def test_wrong_options_are_refused(changes, message):
 )
 def test_noise_free_images_are_needed_to_interpolate_only(augment, resamples):
     assert AugmentConfig.model_validate(augment).resamples == resamples
+
+
+@pytest.mark.parametrize(("inner_px", "input_px"), [(64, 100), (64, 128), (32, 66), (64, 48)])
+def test_the_middle_or_the_whole_stamp_is_deblended(inner_px, input_px):
+    network = {"kind": "unet", "inner_px": inner_px}
+
+    assert ModelConfig.model_validate(options(network=network, input_px=input_px)).input_px == input_px
 
 
 def test_options_are_read_without_torch(repository):

@@ -17,9 +17,11 @@ from skymill.detectors import evaluate
 from skymill.detectors.evaluate import evaluate_model
 from skymill.errors import DataError
 from skymill.provenance.recipe import Recipe
+from skymill.tasks.calibration import Calibration
 from skymill.training.card import CARD, WEIGHTS, Model
 
 INPUT_PX, CANVAS_PX = 16, 32
+SCORES = {"flux_q025": -2.0, "flux_q16": -1.0, "flux_q84": 1.0, "flux_q975": 2.0}
 
 
 class PixelTask:
@@ -28,18 +30,25 @@ class PixelTask:
     def __init__(self, galaxies: int) -> None:
         self.galaxies = galaxies
 
-    def inputs(self, image: Tensor) -> Tensor:
+    def inputs(self, image: Tensor, condition: Tensor) -> Tensor:
+        assert not condition.any()  # a mosaic has the survey's PSF and noise
         return image
 
-    def columns(self, outputs: Tensor, image: Tensor) -> dict[str, Tensor]:
+    def columns(self, outputs: Tensor, image: Tensor, calibration: Calibration) -> dict[str, Tensor]:
         others = outputs.clone()
         middle = outputs[:, 0, INPUT_PX // 2, INPUT_PX // 2]
         others[:, 0, INPUT_PX // 2, INPUT_PX // 2] = 0
-        columns = {"flux": middle, "flux_err": 0.1 * middle, "flags": (middle * 0).int()}
+        columns = {**distribution(middle, 0.1), "flags": (middle * 0).int()}
         if self.galaxies == 2:
-            brightest = others.amax(dim=(1, 2, 3))
-            columns |= {"companion_flux": brightest, "companion_flux_err": 0.2 * brightest}
+            brightest = distribution(others.amax(dim=(1, 2, 3)), 0.2)
+            columns |= {f"companion_{name}": values for name, values in brightest.items()}
         return columns
+
+
+def distribution(flux: Tensor, width: float) -> dict[str, Tensor]:
+    """A flux with quantiles at multiples of `width`."""
+    quantiles = {name: flux * (1 + width * score) for name, score in SCORES.items()}
+    return {"flux": flux, "flux_err": width * flux, **quantiles}
 
 
 def write_set(folder: Path, members: list[int]) -> tuple[Path, Path, np.ndarray]:
@@ -90,7 +99,13 @@ def run(tmp_path, survey, monkeypatch):
         (tmp_path / "model").mkdir()
         for name in (CARD, WEIGHTS):
             (tmp_path / "model" / name).write_text("stands in for a file of a model")
-        model = Model(nn.Identity(), PixelTask(galaxies), SimpleNamespace(input_px=INPUT_PX))
+        card = SimpleNamespace(
+            input_px=INPUT_PX,
+            survey=survey,
+            calibration=None,
+            condition_range=lambda: ((-9, 9), (-9, 9)),
+        )
+        model = Model(nn.Identity(), PixelTask(galaxies), card)
         monkeypatch.setattr(evaluate, "load_model", lambda _: model)
         params = {"seed": 1, "survey": survey.model_dump(mode="json")}
         recipe = Recipe("evaluate", "test_blends.m", params, {"model": "c" * 10}).to_dict()
@@ -118,6 +133,8 @@ def test_each_galaxy_of_a_group_gets_a_stamp_of_its_own(run, survey, monkeypatch
 
     check(found, truth, values, survey)
     np.testing.assert_allclose(found["flux_err"], 0.1 * found["flux"], rtol=1e-5)
+    for name, score in SCORES.items():
+        np.testing.assert_allclose(found[name], found["flux"] * (1 + 0.1 * score), rtol=1e-5)
 
 
 def test_companions_get_the_second_result_of_the_central_galaxys_stamp(run, survey):
@@ -126,6 +143,8 @@ def test_companions_get_the_second_result_of_the_central_galaxys_stamp(run, surv
     check(found, truth, values, survey)
     ratio = np.where(truth["role"] == "companion", 0.2, 0.1)
     np.testing.assert_allclose(found["flux_err"], ratio * found["flux"], rtol=1e-5)
+    for name, score in SCORES.items():
+        np.testing.assert_allclose(found[name], found["flux"] * (1 + score * ratio), rtol=1e-5)
 
 
 def test_a_model_of_pairs_refuses_groups(run):

@@ -6,7 +6,7 @@ import pytest
 from skymill.catalog.flags import Flag
 from skymill.data.tile import MaskBit
 from skymill.detectors.detector import as_columns, no_sources
-from skymill.detectors.measurement import catalogue, mask_flags, photometry
+from skymill.detectors.measurement import QUANTILES, catalogue, mask_flags, photometry
 
 
 def sources(x, y, flux=1000.0, flags=0, **more):
@@ -41,6 +41,20 @@ def test_fluxes_become_nanojanskys_and_magnitudes():
     np.testing.assert_allclose(found["mag_err"][:2], [1.0857 * 0.1, 1.0857 * 0.01], rtol=1e-4)
     np.testing.assert_allclose(found["snr"], [10.0, 100.0, -1.0, np.nan])
     assert np.isnan(found["mag_err"][2])
+
+
+def test_quantiles_are_converted_like_the_flux_and_absent_where_none_are_given(tile):
+    x, y = np.array([50.0, 20.0]), np.array([50.0, 20.0])
+    quantiles = {
+        name: np.array([1.0, 2.0]) + shift for name, shift in zip(QUANTILES, (-2, -1, 1, 2), strict=True)
+    }
+    found = catalogue({**sources(x, y, flux=np.array([1.0, 2.0])), **quantiles}, tile, {})
+
+    # Rows are sorted by y.
+    np.testing.assert_allclose(found["flux_q84"], 363.078 * np.array([3.0, 2.0]), rtol=1e-5)
+    np.testing.assert_allclose(found["flux_q025"], 363.078 * np.array([0.0, -1.0]), rtol=1e-5)
+    without = catalogue(sources(x, y), tile, {})
+    assert all(np.isnan(without[name]).all() for name in QUANTILES)
 
 
 def test_rows_are_sorted_numbered_and_keep_the_conventions(tile):

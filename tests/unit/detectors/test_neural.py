@@ -12,29 +12,40 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
 from skymill.catalog.match import match_positions
 from skymill.config.detect import CandidateConfig
+from skymill.data.survey import Survey
 from skymill.detectors import infer as infer_module
 from skymill.detectors.infer import infer_tile
 from skymill.detectors.neural import NeuralDetector, crowded
 from skymill.errors import DataError
+from skymill.tasks.calibration import Calibration
 from skymill.training.card import Model
 
 INPUT_PX = 24
+SCORES = {"flux_q025": -2.0, "flux_q16": -1.0, "flux_q84": 1.0, "flux_q975": 2.0}
 
 
 class ApertureTask:
     """Stands in for a trained network: the light of the whole stamp, give or take a tenth."""
 
-    def inputs(self, image: Tensor) -> Tensor:
+    def inputs(self, image: Tensor, condition: Tensor) -> Tensor:
         return image
 
-    def columns(self, outputs: Tensor, image: Tensor) -> dict[str, Tensor]:
+    def columns(self, outputs: Tensor, image: Tensor, calibration: Calibration) -> dict[str, Tensor]:
         flux = outputs.sum(dim=(1, 2, 3))
-        return {"flux": flux, "flux_err": 0.1 * flux.abs(), "flags": (flux * 0).int()}
+        quantiles = {name: flux + score * 0.1 * flux.abs() for name, score in SCORES.items()}
+        return {"flux": flux, "flux_err": 0.1 * flux.abs(), **quantiles, "flags": (flux * 0).int()}
+
+
+def card_of(survey: Survey) -> SimpleNamespace:
+    """A card with what measuring asks of it."""
+    return SimpleNamespace(
+        survey=survey, input_px=INPUT_PX, calibration=None, condition_range=lambda: ((0, 0), (0, 0))
+    )
 
 
 @pytest.fixture
 def model(survey) -> Model:
-    return Model(nn.Identity(), ApertureTask(), SimpleNamespace(survey=survey, input_px=INPUT_PX))
+    return Model(nn.Identity(), ApertureTask(), card_of(survey))
 
 
 def test_candidates_are_measured_by_the_network(field, model):
@@ -47,6 +58,8 @@ def test_candidates_are_measured_by_the_network(field, model):
     ratio = found["flux"][match.index2] / 363.08 / field.flux
     assert np.median(ratio) == pytest.approx(1.0, abs=0.01)
     np.testing.assert_allclose(found["flux_err"], 0.1 * np.abs(found["flux"]), rtol=1e-6)
+    for name, score in SCORES.items():
+        np.testing.assert_allclose(found[name], found["flux"] + score * found["flux_err"], rtol=1e-4)
     # The shapes are the candidates'.
     assert np.median(found["a"][match.index2] / field.a) == pytest.approx(1.0, abs=0.1)
     assert np.isfinite(found["ra"]).all()
@@ -89,9 +102,7 @@ def test_duplicates_do_not_crowd_their_source():
 
 def test_a_tile_of_another_survey_is_refused_with_both_numbers(field, model, survey, caplog):
     other = survey.model_copy(update={"pixel_scale_arcsec": 0.2})
-    detector = NeuralDetector(
-        CandidateConfig(), model._replace(card=SimpleNamespace(survey=other, input_px=INPUT_PX))
-    )
+    detector = NeuralDetector(CandidateConfig(), model._replace(card=card_of(other)))
     with pytest.raises(DataError, match=r'tile t1: expected a pixel scale of 0\.2" .* found 0\.4"'):
         detector.detect(field.tile, {})
 

@@ -117,7 +117,7 @@ def test_a_card_with_an_unknown_key_is_refused(copy):
 def test_weights_that_this_code_makes_something_else_of_are_refused(copy):
     probe = yaml.safe_load((copy / "model.yaml").read_text())["probe"]
     change_card(copy, probe=[1.02 * probe[0], *probe[1:]])
-    with pytest.raises(VersionError, match="on the card.*code of the network or of its inputs has changed"):
+    with pytest.raises(VersionError, match=r"on the card.*code of the network or of its inputs has changed"):
         load_model(copy)
 
 

@@ -173,7 +173,7 @@ def test_all_of_augmentation_at_once(make_recipe, files, tmp_path):
 def test_pairs_are_needed_for_the_companions_flux(make_recipe, files, tmp_path):
     recipe = make_recipe()
     recipe["params"]["model"]["task"]["outputs"] = "central_and_companion"
-    with pytest.raises(ConfigError, match="expected central, or blend.group_sizes"):
+    with pytest.raises(ConfigError, match=r"expected central, or blend\.group_sizes"):
         train_model(recipe, **files, folder=tmp_path, execution=CPU)
 
 
