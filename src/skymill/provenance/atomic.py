@@ -36,7 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _clear_left_over(path)
+        _clear_left_over(path, partial)
     except OSError as error:
         raise _not_writable(path, error) from error
     try:
@@ -51,11 +51,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _clear_left_over(path: Path) -> None:
+def _clear_left_over(path: Path, partial: Path) -> None:
     """Remove what a killed process left of an earlier attempt at `path`; of two writers the later one goes on."""
     left_over = re.compile(rf"\.partial-\d+-{re.escape(path.name)}")
     for other in path.parent.glob(".partial-*"):
-        if left_over.fullmatch(other.name):
+        # What an earlier process of this very number left is written over.
+        if other != partial and left_over.fullmatch(other.name):
             other.unlink(missing_ok=True)
 
 
