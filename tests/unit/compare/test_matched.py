@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
@@ -40,6 +41,27 @@ def test_rows_of_true_sources_come_first_and_in_their_order(two_blends, measurem
     assert matched["role"].tolist() == ["central", "companion", "central", "companion", "none"]
     assert matched["outcome"].tolist() == ["both", "both", "companion_only", "companion_only", "none"]
     assert matched["distance"][3] == pytest.approx(0.2)
+
+
+def test_a_detectors_own_distribution_is_taken_and_else_a_normal_one(two_blends, measurement):
+    positions = ([10.0, 20.0, 10.0, 14.0], [10.0] * 4)
+    own = {"flux_q025": 60.0, "flux_q16": 80.0, "flux_q84": 100.0, "flux_q975": 200.0}
+    columns = {name: np.array([value, np.nan, np.nan, np.nan]) for name, value in own.items()}
+    found = measurement(
+        *positions, stamp_id=[0, 0, 1, 1], flux=[90.0, 45.0, 80.0, 40.0], flux_err=[5.0] * 4, **columns
+    )
+    matched = match_dataset("test_blends", "unet", two_blends, found, 3.0)
+    assert [matched[name][0] for name in own] == list(own.values())
+    # The truth of 100 is the first one's 84 % point; the second's 50 is one sigma above 45.
+    np.testing.assert_allclose(matched["pit"], [0.84, norm.cdf(1.0), 0.5, 0.5])
+    assert matched["flux_q84"][1] == pytest.approx(45 + 5 * norm.ppf(0.84))
+
+
+def test_what_was_not_measured_has_no_distribution(two_blends, measurement):
+    found = measurement([10.0, 60.0], [10.0] * 2, stamp_id=[0, 1], flux=[100.0, 7.0], flux_err=[5.0] * 2)
+    matched = match_dataset("test_blends", "sep", two_blends, found, 3.0)
+    assert np.isnan(matched["pit"][1:]).all() and matched["pit"][0] == 0.5
+    assert np.isnan(matched["flux_q16"][1:4]).all()
 
 
 def test_given_positions_have_no_outcome(two_blends, measurement):

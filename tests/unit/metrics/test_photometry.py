@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skymill.metrics import photometry
+from skymill.metrics.distribution import normal_quantiles
 
 TRUE = np.array([1.0, 2.0, 4.0, 10.0])
 
@@ -74,17 +75,24 @@ def test_honest_errors_cover_what_they_promise():
     true = np.full(n, 100.0)
     flux = true + error * generator.normal(size=n)
     # Three standard deviations of a binomial fraction of 40,000: 0.7 and 0.33 percentage points.
-    assert photometry.coverage_68(flux, error, true) == pytest.approx(0.68, abs=0.007)
-    assert photometry.coverage_95(flux, error, true) == pytest.approx(0.95, abs=0.0033)
-    assert photometry.coverage_68(flux, error / 2, true) < 0.4
+    q025, q16, _, q84, q975 = normal_quantiles(flux, error).T
+    assert photometry.coverage(q16, q84, true) == pytest.approx(0.68, abs=0.007)
+    assert photometry.coverage(q025, q975, true) == pytest.approx(0.95, abs=0.0033)
+    _, q16, _, q84, _ = normal_quantiles(flux, error / 2).T
+    assert photometry.coverage(q16, q84, true) < 0.4
 
 
-@pytest.mark.parametrize("name", ["flux_mape", "coverage_68", "coverage_95"])
+def test_ends_of_an_interval_and_uneven_ones_count():
+    low, high = np.array([1.0, 1.0, 1.0, 1.0]), np.array([2.0, 2.0, 9.0, 9.0])
+    assert photometry.coverage(low, high, np.array([1.0, 2.0, 8.0, 9.5])) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("name", ["flux_mape", "coverage"])
 def test_weights_reach_the_metrics_of_fluxes(name):
-    columns = [np.array([1.0, 1.3]), np.ones(2)] + ([] if name == "flux_mape" else [np.ones(2)])
-    metric = getattr(photometry, name)
-    if name != "flux_mape":
-        columns = [np.array([1.0, 9.0]), np.ones(2), np.ones(2)]
-    values = metric(*columns, weights=np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    columns = {
+        "flux_mape": [np.array([1.0, 1.3]), np.ones(2)],
+        "coverage": [np.array([0.5, 8.0]), np.array([1.5, 10.0]), np.ones(2)],
+    }[name]
+    values = getattr(photometry, name)(*columns, weights=np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
     assert values[0] != values[1]
     assert values[2] == pytest.approx((values[0] + values[1]) / 2)

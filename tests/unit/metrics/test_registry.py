@@ -19,7 +19,11 @@ def columns(n=40, seed=14):
         "flux": flux,
         "flux_true": flux_true,
         "flux_bound": 0.05 * flux_true,
-        "flux_err": 0.1 * flux_true,
+        "flux_q025": 0.8 * flux,
+        "flux_q16": 0.9 * flux,
+        "flux_q84": 1.1 * flux,
+        "flux_q975": 1.2 * flux,
+        "pit": generator.uniform(size=n),
         "delta_mag": -2.5 * np.log10(flux / flux_true),
         **{need: generator.random(n) < 0.8 for need in BOOLEANS},
     }

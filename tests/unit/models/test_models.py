@@ -41,7 +41,9 @@ def rows(inputs: StampInputs, chosen: slice) -> StampInputs:
 
 def heads_at_random(network: torch.nn.Module) -> None:
     """Heads start at zero, which holds back what lies behind them."""
-    torch.nn.init.normal_(network.polar.head.weight)
+    for name, parameter in network.named_parameters():
+        if name.endswith("head.weight"):
+            torch.nn.init.normal_(parameter)
 
 
 def test_every_network_has_options_and_the_other_way_round():
