@@ -1,10 +1,10 @@
 """Time and accuracy of training: samples a second, and flux error against time.
 
-    PYTHONPATH=src python benchmarks/training.py --models cnn unet --blends 6000 --epochs 8
-    PYTHONPATH=src python benchmarks/training.py --train DIR --validation DIR --survey config/surveys/hst_f160w.yaml
+    PYTHONPATH=src python benchmarks/training.py --models cnn unet --galaxies 2000 --blends 6000 --epochs 8
+    PYTHONPATH=src python benchmarks/training.py --population DIR --survey config/surveys/hst_f160w.yaml
 
-Without --train, pairs of bulge + disc galaxies are made here as sums of Gaussians (quick, and good enough to tell one
-setting from another); DIR is the folder of a blend artifact (stamps.h5, truth.parquet).
+Without --population, bulge + disc galaxies are made here as sums of Gaussians (quick, and good enough to tell one
+setting from another); DIR is the folder of an artifact of the stage simulate (stamps.h5, truth.parquet).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import yaml
 from scipy.optimize import nnls
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.config.blend import BlendConfig
 from skymill.config.train import ModelConfig
-from skymill.data.stamps import StampSet, centre_index, link_shards, write_shard
+from skymill.data.stamps import centre_index, link_shards, write_shard
 from skymill.data.survey import Survey, mag_to_njy, njy_to_image_flux
 from skymill.provenance.recipe import Recipe
 from skymill.rng import rng
@@ -40,7 +41,13 @@ SURVEY = Survey(
     psf={"kind": "gaussian", "fwhm_arcsec": 0.18},
     sources={},
 )
-CANVAS_PX, MASK_THRESHOLD_RMS, LARGEST_SEPARATION_PX = 128, 1.0, 28
+STAMP_PX, MAGS = 128, (18.0, 23.0)
+BLEND = {
+    "population": "galaxies",
+    "preset": "boucaud20",
+    "separation": {"limit_px": 28},
+    "n_validation": 1000,
+}
 MODELS = {
     "cnn": {"network": {"kind": "cnn"}, "task": {"kind": "flux"}},
     "unet": {"network": {"kind": "unet"}, "task": {"kind": "mask_flux"}},
@@ -70,13 +77,13 @@ def draw_galaxies(generator: np.random.Generator, mag: np.ndarray) -> dict[str, 
 
 
 def render(galaxies: dict[str, np.ndarray], flux: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Draw galaxies of total `flux` at (x, y): (n, canvas, canvas) float32."""
-    grid = np.arange(CANVAS_PX, dtype=np.float32)
+    """Draw galaxies of total `flux` at (x, y): (n, y, x) float32."""
+    grid = np.arange(STAMP_PX, dtype=np.float32)
     u, v = (grid[None, None, :] - x[:, None, None]), (grid[None, :, None] - y[:, None, None])
     cosine, sine = np.cos(galaxies["theta"])[:, None, None], np.sin(galaxies["theta"])[:, None, None]
     along, across = (u * cosine + v * sine).astype(np.float32), (v * cosine - u * sine).astype(np.float32)
     psf = (SURVEY.psf_fwhm_px / 2.3548) ** 2 + 1 / 12
-    image = np.zeros((len(flux), CANVAS_PX, CANVAS_PX), dtype=np.float32)
+    image = np.zeros((len(flux), STAMP_PX, STAMP_PX), dtype=np.float32)
     for index, share, factor in ((1.0, 1 - galaxies["bt"], 1.0), (4.0, galaxies["bt"], 0.6)):
         for part, variance in zip(*gaussians_of_sersic(index), strict=True):
             a2 = variance * (factor * galaxies["re"]) ** 2 / galaxies["q"] + psf
@@ -87,58 +94,39 @@ def render(galaxies: dict[str, np.ndarray], flux: np.ndarray, x: np.ndarray, y: 
     return image
 
 
-def make_blends(folder: Path, n: int, seed: int, mags: tuple[float, float] = (18.0, 23.0)) -> Path:
-    """Make pairs by the recipe of Boucaud et al. (2020): |Δmag| < 2, separations from 0.8 max(Re) on."""
-    layers, columns = [], []
+def make_population(folder: Path, n: int, seed: int = 0) -> Path:
+    """Make galaxies of evenly distributed magnitudes, as the stage simulate does; one in six is to validate on."""
+    images, columns = [], []
     for start in range(0, n, 250):
         size = min(250, n - start)
         generator = rng(seed, "benchmark", start)
-        mag = generator.uniform(*mags, size)
-        other_mag = np.clip(mag + generator.uniform(-2, 2, size), *mags)
-        central, other = draw_galaxies(generator, mag), draw_galaxies(generator, other_mag)
-        low = 0.8 * np.maximum(central["re"], other["re"])
-        high = np.clip(4 * np.minimum(central["re"], other["re"]), low + 1, LARGEST_SEPARATION_PX)
-        separation = np.minimum(generator.uniform(low, high), LARGEST_SEPARATION_PX)
-        angle = generator.uniform(0, 2 * np.pi, size)
-        x, y = (centre_index(CANVAS_PX) + generator.uniform(-0.5, 0.5, size) for _ in range(2))
-        x2, y2 = x + separation * np.cos(angle), y + separation * np.sin(angle)
-        flux, flux2 = mag_to_njy(mag), mag_to_njy(other_mag)
-        first = render(central, njy_to_image_flux(flux, SURVEY.zero_point_mag), x, y)
-        second = render(other, njy_to_image_flux(flux2, SURVEY.zero_point_mag), x2, y2)
-        noise = generator.normal(0, SURVEY.background_rms, first.shape).astype(np.float32)
-        threshold = MASK_THRESHOLD_RMS * SURVEY.background_rms
-        masks = (first > threshold) | ((second > threshold).astype(np.uint8) << 1)
-        layers.append({"image": first + second + noise, "masks": masks.astype(np.uint8)})
-        layers[-1] |= {"central": first, "neighbours": second}
-        stamp_id = np.arange(start, start + size)
-        for role, here, m, f, px, py, g in (
-            ("central", stamp_id, mag, flux, x, y, central),
-            ("companion", stamp_id, other_mag, flux2, x2, y2, other),
-        ):
-            columns.append(
-                {
-                    "stamp_id": here,
-                    "galaxy_id": 2 * here + (role == "companion"),
-                    "role": np.full(size, role),
-                    "n_galaxies": np.full(size, 2),
-                    "x": px,
-                    "y": py,
-                    "mag": m,
-                    "flux": f,
-                    "re": g["re"] * SURVEY.pixel_scale_arcsec,
-                    "kind": np.full(size, "bulge_disc"),
-                    "bulge_to_total": g["bt"],
-                    "separation": separation,
-                    "separation_re": separation / np.maximum(central["re"], other["re"]),
-                    "delta_mag": np.where(role == "central", mag - other_mag, other_mag - mag),
-                    "blend_class": np.full(size, "moderate"),
-                }
-            )
-    stacked = {name: np.concatenate([part[name] for part in layers])[:, None] for name in layers[0]}
-    write_shard(folder / "shards" / "0.h5", stacked, 0, {})
+        mag = generator.uniform(*MAGS, size)
+        galaxies = draw_galaxies(generator, mag)
+        dx, dy = generator.uniform(-0.5, 0.5, (2, size)).astype(np.float32)
+        flux = njy_to_image_flux(mag_to_njy(mag), SURVEY.zero_point_mag)
+        middle = centre_index(STAMP_PX)
+        images.append(render(galaxies, flux, middle + dx, middle + dy))
+        columns.append(
+            {
+                "galaxy_id": np.arange(start, start + size),
+                "side": np.where(np.arange(start, start + size) % 6, "train", "validation"),
+                "kind": np.full(size, "bulge_disc"),
+                "mag": mag,
+                "flux": mag_to_njy(mag),
+                "re": galaxies["re"] * SURVEY.pixel_scale_arcsec,
+                "bulge_to_total": galaxies["bt"],
+                "dx": dx,
+                "dy": dy,
+                "flags": np.zeros(size),
+                **dict.fromkeys(
+                    ("bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta"), np.full(size, np.nan)
+                ),
+            }
+        )
+    write_shard(folder / "shards" / "0.h5", {"image": np.concatenate(images)[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
     rows = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
-    Catalogue.from_columns("blends", {}, **rows).write(folder / "truth.parquet")
+    Catalogue.from_columns("galaxies", {"stage": "simulate"}, **rows).write(folder / "truth.parquet")
     return folder
 
 
@@ -147,10 +135,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["cnn", "unet"], choices=sorted(MODELS))
-    parser.add_argument("--blends", type=int, default=4000)
+    parser.add_argument("--galaxies", type=int, default=2000)
+    parser.add_argument("--blends", type=int, default=4000, help="of an epoch")
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--train", type=Path)
-    parser.add_argument("--validation", type=Path)
+    parser.add_argument("--population", type=Path)
     parser.add_argument("--survey", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--options", type=json.loads, default={}, help="JSON merged into the model's options")
@@ -161,13 +149,11 @@ def main() -> None:
         else Survey.model_validate(yaml.safe_load(arguments.survey.read_text()))
     )
     with tempfile.TemporaryDirectory() as scratch:
-        sides = {"train": arguments.train, "validation": arguments.validation}
-        for number, (side, given) in enumerate(sides.items()):
-            count = arguments.blends if side == "train" else max(arguments.blends // 8, 500)
-            sides[side] = given or make_blends(Path(scratch) / side, count, seed=number)
+        population = arguments.population or make_population(Path(scratch) / "galaxies", arguments.galaxies)
+        blend = BlendConfig.model_validate({**BLEND, "n_train": arguments.blends})
         for name in arguments.models:
             options = merged(MODELS[name], {"training": {"max_epochs": arguments.epochs}}, arguments.options)
-            run(name, options, survey, sides, Path(scratch) / f"{name}", arguments.threads)
+            run(name, options, survey, population, blend, Path(scratch) / name, arguments.threads)
 
 
 def merged(*parts: dict) -> dict:
@@ -180,20 +166,30 @@ def merged(*parts: dict) -> dict:
     return result
 
 
-def run(name: str, options: dict, survey: Survey, sides: dict[str, Path], folder: Path, threads: int) -> None:
+def run(
+    name: str, options: dict, survey: Survey, population: Path, blend: BlendConfig, folder: Path, threads: int
+) -> None:
     """Train one model and print a line for each epoch."""
     config = ModelConfig.model_validate(options)
-    params = {"seed": 1, "survey": survey.model_dump(mode="json"), "model": config.recipe_params()}
-    files = [side / file for side in sides.values() for file in ("stamps.h5", "truth.parquet")]
+    params = {
+        "seed": 1,
+        "survey": survey.model_dump(mode="json"),
+        "population": {"folder": str(population)},
+        "blend": blend.composition() | {"n_train": blend.n_train, "n_validation": blend.n_validation},
+        "model": config.recipe_params(),
+    }
     start = time.perf_counter()
     train_model(
-        Recipe("train", name, params).to_dict(), *files, folder, {"threads": threads, "device": "cpu"}
+        Recipe("train", name, params).to_dict(),
+        population / "stamps.h5",
+        population / "truth.parquet",
+        folder,
+        execution={"threads": threads, "device": "cpu"},
     )
     total = time.perf_counter() - start
     history = read_history(folder / HISTORY)
-    with StampSet.open(sides["train"] / "stamps.h5") as stamps:
-        blends = stamps.n
-    print(f"{name}: {blends} blends, {json.dumps(options)}")
+    blends = blend.n_train
+    print(f"{name}: {blends} blends an epoch, {json.dumps(options)}")
     print(
         f"{'epoch':>5} {'time_s':>7} {'blends/s':>8} {'train':>8} {'valid':>8} {'MAPE_%':>7} {'bias_%':>7} {'cov68':>6}"
     )

@@ -200,10 +200,14 @@ class Composition(ConfigModel):
 
 
 class BlendConfig(Composition):
-    """The blends to train and to test on."""
+    """The blends to train on, composed during the training, and those to test on, an artifact."""
 
-    n_train: int = Field(8000, gt=0, le=10**8, description="Blends to train on.")
-    n_validation: int = Field(1000, gt=0, le=10**8, description="Blends to watch the training with.")
+    n_train: int = Field(
+        8000, gt=0, le=10**8, description="Blends in an epoch of a training, new ones in each."
+    )
+    n_validation: int = Field(
+        1000, gt=0, le=10**8, description="Blends to watch the training with and to calibrate errors on."
+    )
     n_test: int = Field(2000, gt=0, le=10**8, description="Blends to test on.")
 
 

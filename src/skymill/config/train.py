@@ -183,10 +183,8 @@ DecayConfig = Annotated[
 class AugmentConfig(ConfigModel):
     """What is done to each training stamp, anew in each epoch."""
 
-    quarter_turns: bool = Field(
-        True, description="Rotate by a random multiple of 90 degrees; exact, noise included."
-    )
-    flip: bool = Field(True, description="Mirror at random; exact, noise included.")
+    quarter_turns: bool = Field(True, description="Rotate by a random multiple of 90 degrees; exact.")
+    flip: bool = Field(True, description="Mirror at random; exact.")
     shift_px: int = Field(
         1,
         ge=0,

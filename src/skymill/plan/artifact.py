@@ -11,7 +11,6 @@ from skymill.provenance.recipe import Recipe
 RESULTS = Path("results")
 ARTIFACTS = RESULTS / "artifacts"
 FAILURES = RESULTS / "failures"
-SIDES = ("train", "validation", "test")
 BLEND_DATASETS = {"test_blends": "test", "real_blends": "real"}
 """Sets of blends that detectors are compared on, and the artifact of the stage blend that each is."""
 

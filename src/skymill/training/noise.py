@@ -1,4 +1,4 @@
-"""Noise of training blends, drawn on the device for whole batches: the same distributions as blend's."""
+"""Noise of blends to train on, drawn on the device for whole batches: the same distributions as blend's."""
 
 from __future__ import annotations
 

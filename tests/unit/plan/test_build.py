@@ -32,7 +32,7 @@ def test_every_stage_is_planned_parents_first(planned):
     known = {artifact.recipe.version for artifact in plan}
     assert set(order) == {
         *("field", "ingest", "reference", "simulate", "blend", "train", "evaluate"),
-        *("baseline", "inject", "infer", "bound", "compare"),
+        *("baseline", "inject", "infer", "deblend", "bound", "compare"),
     }
     seen = set()
     for artifact in plan:
@@ -63,11 +63,39 @@ def test_how_the_work_is_done_changes_no_version(planned, changes):
     assert changed_stages(planned, changes) == set()
 
 
-def test_the_number_of_training_blends_leaves_the_test_set_alone(planned):
-    changed = changed_stages(planned, {"blend.n_train": 7})
-    assert "blend/train" in changed
-    assert "train/unet" in changed
-    assert not changed & {"blend/test", "blend/validation", "baseline/test_blends.sep", "simulate/galaxies"}
+@pytest.mark.parametrize("count", ["n_train", "n_validation"])
+def test_the_number_of_blends_to_train_on_leaves_the_test_set_alone(planned, count):
+    changed = changed_stages(planned, {f"blend.{count}": 7})
+    assert {"train/cnn", "train/unet"} <= changed
+    assert not changed & {"blend/test", "baseline/test_blends.sep", "simulate/galaxies"}
+
+
+def test_the_number_of_test_blends_leaves_the_networks_alone(planned):
+    changed = changed_stages(planned, {"blend.n_test": 7})
+    assert {"blend/test", "evaluate/test_blends.cnn"} <= changed
+    assert not changed & {"train/cnn", "train/unet", "infer/sky.cnn", "simulate/galaxies"}
+
+
+def test_how_blends_are_composed_changes_training_and_test_alike(planned):
+    changed = changed_stages(planned, {"blend.delta_mag": [0.0, 1.0]})
+    assert {"blend/test", "train/cnn", "train/unet"} <= changed
+    assert "simulate/galaxies" not in changed
+
+
+def test_networks_learn_from_galaxies_and_no_stored_blends(planned):
+    plan = planned()
+    training, galaxies = plan.artifact("train", "cnn"), plan.artifact("simulate", "galaxies")
+    assert training.recipe.parents == {"galaxies": galaxies.recipe.version}
+    assert training.inputs == {"stamps": galaxies.file("stamps"), "truth": galaxies.file("truth")}
+    assert training.recipe.params["population"] == galaxies.recipe.params["population"]
+    assert [artifact.recipe.name for artifact in plan.of_stage("blend")] == ["test"]
+
+
+def test_training_knows_the_tile_that_noise_is_cut_from(planned):
+    plan = planned({"blend.noise": {"kind": "real", "tile": "sky"}})
+    training, tile = plan.artifact("train", "cnn"), plan.artifact("ingest", "sky")
+    assert training.inputs["noise_tile"] == tile.file("tile")
+    assert training.recipe.parents["noise_tile"] == tile.recipe.version
 
 
 def test_a_detector_setting_changes_only_its_catalogues(planned):

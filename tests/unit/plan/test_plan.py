@@ -27,7 +27,7 @@ def test_paths_hold_stage_name_and_version(planned):
 
 
 def test_shard_files_are_named_by_their_range(planned):
-    files = planned().artifact("blend", "train").shard_files(".h5")
+    files = planned({"blend.n_test": 6}).artifact("blend", "test").shard_files(".h5")
     assert [path.rsplit("/", 2)[1:] for path in files] == [["shards", "0-4.h5"], ["shards", "4-6.h5"]]
 
 
