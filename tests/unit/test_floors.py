@@ -31,7 +31,7 @@ FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 
 # Only these may load torch; every other stage starts without its seconds and its memory.
 TORCH_PARTS = {"models", "tasks", "training", "inference"}
-TORCH_MODULES = {"skymill.detectors.evaluate", "skymill.detectors.infer"}
+TORCH_MODULES = {f"skymill.detectors.{name}" for name in ("deblend", "evaluate", "infer")}
 HEAVY = {"torch", "lightning", "torchmetrics", "kornia"}
 
 MAX_LINES = 400

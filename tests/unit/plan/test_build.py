@@ -98,6 +98,14 @@ def test_training_knows_the_tile_that_noise_is_cut_from(planned):
     assert training.recipe.parents["noise_tile"] == tile.recipe.version
 
 
+def test_networks_that_give_images_take_galaxies_out_of_the_test_blends(planned):
+    plan = planned()
+    assert [artifact.recipe.name for artifact in plan.of_stage("deblend")] == ["test_blends.unet"]
+    made = plan.artifact("deblend", "test_blends.unet")
+    assert made.inputs["card"] == plan.artifact("train", "unet").file("card")
+    assert made.inputs["stamps"] == plan.artifact("blend", "test").file("stamps")
+
+
 def test_a_detector_setting_changes_only_its_catalogues(planned):
     changed = changed_stages(planned, {"detectors.sep.setting": "plain"})
     names = {"test_blends.sep", "sky.sep", "sky.injected.sep"}
