@@ -34,7 +34,7 @@ def test_a_learning_rate_plans_train_and_what_follows(finished, tmp_path):
         changed.configure(
             models={
                 "cnn": {
-                    "network": {"kind": "cnn", "widths": [4, 8], "dense": 8},
+                    "network": {"kind": "cnn", "rings": 8, "angles": 8, "widths": [4, 8], "dense": 8},
                     "task": {"kind": "flux"},
                     "input_px": 32,
                     "training": {"max_epochs": 2, "batch_size": 8, "learning_rate": 0.01},

@@ -83,6 +83,8 @@ class Catalogue:
     def read(cls, path: str | Path, schema: str | None = None) -> Catalogue:
         """Read a catalogue; with `schema`, insist on that schema.
 
+        Optional columns that an older version of the schema did not have become NaN, 0, False or empty text.
+
         Raises
         ------
         DataError
@@ -90,11 +92,16 @@ class Catalogue:
         """
         table, meta = voparquet.read(path)
         found = meta.pop("schema", None)
-        meta.pop("schema_version", None)
+        version = meta.pop("schema_version", None)
         if found is None or schema not in (None, found):
             raise SchemaError(
                 path, expected=f"a catalogue of schema {schema or 'of skymill'}", found=f"schema {found}"
             )
+        definition = load_schema(str(found))
+        if version is not None and int(version) < definition.version:
+            for name, column in definition.columns.items():
+                if column.optional and name not in table.colnames:
+                    table[name] = _absent(column, len(table))
         return cls(table, str(found), meta)
 
     def write(self, path: str | Path) -> None:
