@@ -13,11 +13,12 @@ from skymill.config.blend import Composition
 from skymill.config.cutouts import load_cutouts
 from skymill.config.ingest import TileRow, is_url, load_tiles, local_location
 from skymill.config.run import RunConfig
+from skymill.config.scene import SceneConfig
 from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
-from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
+from skymill.plan.artifact import BLEND_DATASETS, SIDES, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
@@ -88,6 +89,7 @@ class _Builder:
         self._simulate()
         self._blend(tiles)
         self._train(tiles)
+        self._find(tiles)
         self._evaluate()
         self._bound(tiles)
         for tile_id, tile in tiles.items():
@@ -139,9 +141,9 @@ class _Builder:
         self._add("blend", name, params, parents, inputs=inputs, shards=shards)
 
     def _ingredients(
-        self, key: str, blend: Composition, tiles: Mapping[str, Artifact]
+        self, key: str, blend: Composition | SceneConfig, tiles: Mapping[str, Artifact]
     ) -> tuple[dict[str, Artifact], dict[str, str]]:
-        """Return what blends are made of, and its files: galaxies and, for real noise, a tile."""
+        """Return what blends or patches are made of, and its files: galaxies and, for real noise, a tile."""
         galaxies = self._artifact("simulate", blend.population)
         parents = {"galaxies": galaxies}
         inputs = {"stamps": galaxies.file("stamps"), "truth": galaxies.file("truth")}
@@ -177,6 +179,24 @@ class _Builder:
             files["weights"] = [member.file("weights") for member in members]
             self._add("train", name, params, {**parents, **among}, inputs=files)
         self._take_shipped()
+
+    def _find(self, tiles: Mapping[str, Artifact]) -> None:
+        """Plan the patches of sky, and the networks that learn on them to find sources."""
+        scene = self.config.scene
+        if scene is None:
+            return
+        parents, inputs = self._ingredients("scene", scene, tiles)
+        sides = {}
+        for side in SIDES:
+            count = getattr(scene, f"n_{side}")
+            params = {"survey": self.survey.physics(), "scene": scene.composition(), "side": side, "n": count}
+            shards = cut_into_shards(count, scene.shard_size)
+            sides[side] = self._add("scene", side, params, parents, inputs=inputs, shards=shards)
+        learned = {side: sides[side] for side in ("train", "validation")}
+        inputs = {f"{side}_{role}": made.file(role) for side, made in learned.items() for role in ("stamps", "truth")}
+        for name, finder in self.config.finders.items():
+            params = {"survey": self.survey.physics(), "finder": finder.recipe_params()}
+            self._add("finder", name, params, learned, inputs=inputs)
 
     def _start(self, name: str, model: ModelConfig) -> dict[str, str]:
         """Return the files of the shipped network that a training starts from; none without one."""
@@ -353,16 +373,14 @@ class _Builder:
         return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
 
     def _detect(self, dataset: str, tile: Artifact) -> None:
+        params = {"candidates": self.config.candidates.recipe_params()}
         for model in self._models():
             inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
-            params = {"candidates": self.config.candidates.recipe_params()}
-            self._add(
-                "infer",
-                f"{dataset}.{model.recipe.name}",
-                params,
-                {"tile": tile, "model": model},
-                inputs=inputs,
-            )
+            parents = {"tile": tile, "model": model}
+            if found_by := getattr(self.config.candidates.detector, "model", None):
+                finder = parents["finder"] = self._artifact("finder", found_by)
+                inputs |= {"finder_weights": finder.file("weights"), "finder_card": finder.file("card")}
+            self._add("infer", f"{dataset}.{model.recipe.name}", params, parents, inputs=inputs)
         for name, detector in self._detectors():
             params = {"detector": detector.recipe_params()}
             self._add(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skymill.errors import SkymillError
+from skymill.report.figures_detection import RELIABILITY, reliability_panel
 from skymill.report.figures_run import duration
 from skymill.report.figures_training import read_card, training_panel
 from skymill.report.inventory import Entry, Inventory
@@ -45,8 +46,8 @@ def _model(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "facts": facts,
-        "panel": panel,
-        "card": [(key, text(value)) for key, value in card.items()],
+        "panels": [panel, *([reliability_panel(entry, card)] if entry.is_finder else [])],
+        "card": [(key, text(value)) for key, value in card.items() if key != RELIABILITY],
     }
 
 
