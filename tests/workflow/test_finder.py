@@ -16,10 +16,9 @@ CHANGES = {
         **{"n_train": 8, "n_validation": 4, "n_test": 2, "shard_size": 4},
         **{"side_px": 64, "snr": [3, 300], "density_per_1000_fwhm2": [10, 40]},
     },
-    "models": {
+    "finders": {
         "finder": {
-            "network": {"kind": "detection_unet", "widths": [8, 8]},
-            "task": {"kind": "detection"},
+            "network": {"widths": [8, 8]},
             "input_px": 64,
             "training": {"max_epochs": 12, "batch_size": 2, "learning_rate": 0.01},
         }
@@ -54,7 +53,7 @@ def test_the_manifest_and_the_record_name_the_finder(found):
     record = json.loads(
         (found.folder / manifest["infer", "sky.cnn"]["path"]).with_name("provenance.json").read_text()
     )
-    assert record["parents"]["finder"] == manifest["train", "finder"]["version"]
+    assert record["parents"]["finder"] == manifest["finder", "finder"]["version"]
     assert "finder_weights" in record["inputs"]
 
 
@@ -71,13 +70,13 @@ def test_the_report_shows_how_far_the_probabilities_can_be_trusted(found):
 
 
 def test_a_change_of_the_finder_plans_its_training_and_what_follows(found, tmp_path):
-    models = {**CHANGES["models"]}
-    models["finder"] = {**models["finder"], "training": {**models["finder"]["training"], "max_epochs": 3}}
+    finder = CHANGES["finders"]["finder"]
+    changed = {**finder, "training": {**finder["training"], "max_epochs": 3}}
     backup = tmp_path / "config.yaml"
     shutil.copy(found.folder / "config.yaml", backup)
-    found.configure(**{**CHANGES, "models": models})
+    found.configure(**{**CHANGES, "finders": {"finder": changed}})
     planned = found.planned()
     shutil.copy(backup, found.folder / "config.yaml")
 
-    assert planned["train_model"] == 1 and planned["infer_tile"] == 4
-    assert not {"scene_shard", "evaluate_model", "baseline_tile"} & set(planned)
+    assert planned["train_finder"] == 1 and planned["infer_tile"] == 4
+    assert not {"scene_shard", "train_model", "evaluate_model", "baseline_tile"} & set(planned)

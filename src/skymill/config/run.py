@@ -57,7 +57,9 @@ class RunConfig(ConfigModel):
         description="Networks that are shipped for the survey: name in this run, folder in <models_dir>/<survey>.",
     )
     models_dir: str = Field("models", description="Folder of the shipped networks.")
-    scene: SceneConfig | None = Field(None, description="Patches of sky that finders are trained on; null: none.")
+    scene: SceneConfig | None = Field(
+        None, description="Patches of sky that finders are trained on; null: none."
+    )
     finders: dict[Name, FinderConfig] = Field(
         {}, description="Networks to train that find sources, by name; `candidates` may name one of them."
     )
@@ -121,10 +123,14 @@ class RunConfig(ConfigModel):
     def _finders_fit(self) -> None:
         """Check that finders have patches to train on, and that the finder of candidates is one of them."""
         if self.finders and self.scene is None:
-            raise ValueError(f"scene: expected patches for finders.{next(iter(self.finders))} to train on, found none")
+            raise ValueError(
+                f"scene: expected patches for finders.{next(iter(self.finders))} to train on, found none"
+            )
         if self.scene is not None and self.scene.population not in self.populations:
             known = ", ".join(self.populations)
             raise ValueError(f"scene.population: expected one of {known}, found '{self.scene.population}'")
+        if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.finders):
+            raise ValueError(f"finders: expected names that no model has, found {', '.join(sorted(both))}")
         for name, finder in self.finders.items():
             if finder.input_px > self.scene.side_px:
                 raise ValueError(
@@ -134,7 +140,9 @@ class RunConfig(ConfigModel):
         wanted = getattr(self.candidates.detector, "model", None)
         if wanted is not None and wanted not in self.finders:
             known = ", ".join(self.finders) or "none"
-            raise ValueError(f"candidates.detector.model: expected one of finders ({known}), found '{wanted}'")
+            raise ValueError(
+                f"candidates.detector.model: expected one of finders ({known}), found '{wanted}'"
+            )
 
     def members(self) -> dict[str, ModelConfig]:
         """Return the networks that are trained for an ensemble alone."""

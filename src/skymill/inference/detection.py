@@ -46,7 +46,9 @@ class Finder:
 
     """
 
-    def __init__(self, model: FinderModel, least_probability: float | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, model: FinderModel, least_probability: float | None = None, device: str = "auto"
+    ) -> None:
         self.calibration: Calibration = model.card.detection
         self.least = self.calibration.least_probability if least_probability is None else least_probability
         self.task, self.device = model.task, choose_device(device)

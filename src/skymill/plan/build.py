@@ -18,7 +18,8 @@ from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
-from skymill.plan.artifact import BLEND_DATASETS, SIDES, TABLE, Artifact, cut_into_shards, identity
+from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
+from skymill.plan.finders import add_finders
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
@@ -89,7 +90,9 @@ class _Builder:
         self._simulate()
         self._blend(tiles)
         self._train(tiles)
-        self._find(tiles)
+        if (scene := self.config.scene) is not None:
+            made_of = self._ingredients("scene", scene, tiles)
+            add_finders(scene, self.config.finders, self.survey.physics(), made_of, self._add)
         self._evaluate()
         self._bound(tiles)
         for tile_id, tile in tiles.items():
@@ -179,24 +182,6 @@ class _Builder:
             files["weights"] = [member.file("weights") for member in members]
             self._add("train", name, params, {**parents, **among}, inputs=files)
         self._take_shipped()
-
-    def _find(self, tiles: Mapping[str, Artifact]) -> None:
-        """Plan the patches of sky, and the networks that learn on them to find sources."""
-        scene = self.config.scene
-        if scene is None:
-            return
-        parents, inputs = self._ingredients("scene", scene, tiles)
-        sides = {}
-        for side in SIDES:
-            count = getattr(scene, f"n_{side}")
-            params = {"survey": self.survey.physics(), "scene": scene.composition(), "side": side, "n": count}
-            shards = cut_into_shards(count, scene.shard_size)
-            sides[side] = self._add("scene", side, params, parents, inputs=inputs, shards=shards)
-        learned = {side: sides[side] for side in ("train", "validation")}
-        inputs = {f"{side}_{role}": made.file(role) for side, made in learned.items() for role in ("stamps", "truth")}
-        for name, finder in self.config.finders.items():
-            params = {"survey": self.survey.physics(), "finder": finder.recipe_params()}
-            self._add("finder", name, params, learned, inputs=inputs)
 
     def _start(self, name: str, model: ModelConfig) -> dict[str, str]:
         """Return the files of the shipped network that a training starts from; none without one."""

@@ -22,6 +22,7 @@ MAIN_FILES = {
     "simulate": "stamps.h5",
     "blend": "stamps.h5",
     "scene": "stamps.h5",
+    "finder": "weights.safetensors",
     "train": "weights.safetensors",
     "evaluate": "catalogue.parquet",
     "deblend": "deblended.h5",
@@ -64,12 +65,6 @@ class Entry:
     def main(self) -> Path:
         """The file that stands for the whole."""
         return self.folder / MAIN_FILES[self.stage].format(name=self.name)
-
-    @property
-    def is_finder(self) -> bool:
-        """Whether it is a model that finds candidates for others and measures nothing."""
-        model = self.record.get("params", {}).get("model", {})
-        return model.get("task", {}).get("kind") == "detection"
 
     @property
     def dataset(self) -> str:
@@ -143,7 +138,7 @@ class Inventory:
     @property
     def networks(self) -> list[str]:
         """Names of the detectors that are networks."""
-        names = [entry.name for entry in self.of_stage("train") if not entry.is_finder]
+        names = [entry.name for entry in self.of_stage("train")]
         names += [entry.detector for entry in self.of_stage(*NETWORK_STAGES)]
         return list(dict.fromkeys(names))
 

@@ -107,7 +107,12 @@ def train_finder(
         loaders = _loaders(config, train, validation, int(params["seed"]))
         module = _module(recipe, config, survey)
         log.info("training %s on %s", recipe["name"], describe_device(device))
-        fit(module, *loaders, folder / CHECKPOINTS, Resources(device, wants_progress(config.training.progress)))
+        fit(
+            module,
+            *loaders,
+            folder / CHECKPOINTS,
+            Resources(device, wants_progress(config.training.progress)),
+        )
         weights = load_file(folder / CHECKPOINTS / BEST)
         module.network.load_state_dict(weights)
         facts = {
@@ -130,7 +135,10 @@ def _loaders(
 ) -> tuple[DataLoader, DataLoader]:
     """Make the loaders of both sides: windows of the training patches, whole validation patches."""
     workers = config.training.workers
-    orders = EpochOrder(len(train), config.training.batch_size, seed), EpochOrder(len(validation), VALIDATION_BATCH)
+    orders = (
+        EpochOrder(len(train), config.training.batch_size, seed),
+        EpochOrder(len(validation), VALIDATION_BATCH),
+    )
     first, second = (
         DataLoader(data, batch_size=None, sampler=order, num_workers=workers, persistent_workers=workers > 0)
         for data, order in zip((train, validation), orders, strict=True)

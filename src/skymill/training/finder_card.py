@@ -70,7 +70,9 @@ class FinderCard(ConfigModel):
     validation_patches: int = Field(ge=1, description="Patches validated on, and calibrated with.")
     epochs: int = Field(ge=1, description="Epochs trained.")
     best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
-    validation: dict[str, float] = Field(description="Loss and metrics of that epoch on the validation patches.")
+    validation: dict[str, float] = Field(
+        description="Loss and metrics of that epoch on the validation patches."
+    )
     detection: Calibration = Field(description="From peaks to probabilities.")
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")

@@ -44,14 +44,14 @@ def change(values, key, value):
         ("models.cnn.input_px", 96, ["models.cnn.input_px: expected at most 64", "found 96"]),
         ("scene", {"population": "nobody"}, ["scene.population: expected one of galaxies, found 'nobody'"]),
         (
-            "models.finder",
-            {"network": {"kind": "detection_unet"}, "task": {"kind": "detection"}},
-            ["scene: expected patches for the detection model finder"],
+            "finders.finder",
+            {},
+            ["scene: expected patches for finders.finder to train on"],
         ),
         (
             "candidates.detector",
             {"kind": "network", "model": "unet"},
-            ["candidates.detector.model: expected a model with the task detection (none), found 'unet'"],
+            ["candidates.detector.model: expected one of finders (none), found 'unet'"],
         ),
         ("detectors.cnn", {"kind": "sep"}, ["expected names that no model has, found cnn"]),
         ("detectors.new", {"kind": "eyeball"}, ["detectors.new", "eyeball"]),
@@ -160,13 +160,18 @@ def test_execution_keys_stay_out_of_recipes_at_every_depth(values):
     assert params["models"]["cnn"]["training"]["learning_rate"] > 0
 
 
-def test_windows_of_a_detection_model_fit_the_patches(values):
-    finder = {"network": {"kind": "detection_unet"}, "task": {"kind": "detection"}, "input_px": 128}
-    values["models"]["finder"] = finder
+def test_windows_of_a_finder_fit_the_patches(values):
+    values["finders"] = {"finder": {"input_px": 128}}
     values["scene"] = {"population": "galaxies", "side_px": 128}
     values["candidates"] = {"detector": {"kind": "network", "model": "finder"}}
-    assert load_config(values).models["finder"].is_detector
+    assert load_config(values).finders["finder"].input_px == 128
 
     values["scene"]["side_px"] = 64
     with pytest.raises(ConfigError, match=r"at most scene\.side_px = 64, found 128"):
+        load_config(values)
+
+
+def test_a_finder_must_not_be_called_like_a_model(values):
+    values["scene"], values["finders"] = {"population": "galaxies"}, {"unet": {}}
+    with pytest.raises(ConfigError, match="finders: expected names that no model has, found unet"):
         load_config(values)

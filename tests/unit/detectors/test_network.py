@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from skymill.catalog.match import match_positions
 from skymill.config.detect import CandidateConfig, NetworkFinderConfig
-from skymill.config.detection import DetectionUnetConfig
+from skymill.config.finder import DetectionUnetConfig
 from skymill.detectors.candidates import build_finder
 from skymill.detectors.detector import SOURCE_COLUMNS
 from skymill.detectors.network import NetworkFinder
@@ -21,7 +21,7 @@ from skymill.detectors.neural import NeuralDetector
 from skymill.errors import ConfigError, DataError
 from skymill.models.outputs import Maps
 from skymill.training.card import Model
-from skymill.training.detection_card import Calibration
+from skymill.training.finder_card import Calibration, FinderModel
 
 FIT = {"slope": 1.0, "intercept": 0.0, "least_probability": 0.5, "purity": 0.9, "completeness": 0.9}
 FIT |= {"max_distance_px": 2.0, "calibration_error": 0.01, "reliability": ()}
@@ -48,13 +48,13 @@ class Constant:
 
 
 @pytest.fixture
-def finder_model(survey) -> Model:
+def finder_model(survey) -> FinderModel:
     network = DetectionUnetConfig(kind="detection_unet")
     task = SimpleNamespace(kind="detection")
     card = SimpleNamespace(
         name="finder", detection=Calibration(**FIT), network=network, task=task, survey=survey
     )
-    return Model(Smoothed(), SimpleNamespace(inputs=lambda image: image), card)
+    return FinderModel(Smoothed(), SimpleNamespace(inputs=lambda image: image), card)
 
 
 @pytest.fixture
@@ -151,6 +151,6 @@ def test_network_candidates_need_no_baselines_library(repository):
         "import sys\n"
         "sys.modules |= dict.fromkeys(('sep', 'photutils', 'galsim'))\n"
         "import skymill.detectors.infer, skymill.detectors.network, skymill.inference.detection\n"
-        "import skymill.training.train\n"
+        "import skymill.training.finder\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=repository / "src", check=True)

@@ -9,13 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skymill.config.detection import DetectionUnetConfig
+from skymill.config.finder import DetectionUnetConfig
 from skymill.data.tile import MaskBit, Tile, TileMeta
-from skymill.errors import VersionError
 from skymill.inference.detection import Finder, least_logit, smooth_rms
 from skymill.models.outputs import Maps
-from skymill.training.card import Model
-from skymill.training.detection_card import Calibration
+from skymill.training.finder_card import Calibration, FinderModel
 
 FIT = Calibration(
     slope=2.0,
@@ -39,12 +37,12 @@ class Brightness(nn.Module):
         return Maps(centre, offset, centre)
 
 
-def model(fit: Calibration | None = FIT) -> Model:
+def model(fit: Calibration = FIT) -> FinderModel:
     network = DetectionUnetConfig(kind="detection_unet")
     card = SimpleNamespace(
         name="finder", detection=fit, network=network, task=SimpleNamespace(kind="detection")
     )
-    return Model(Brightness(), SimpleNamespace(inputs=lambda image: image), card)
+    return FinderModel(Brightness(), SimpleNamespace(inputs=lambda image: image), card)
 
 
 def tile(science: np.ndarray, rms: float = 2.0, mask: np.ndarray | None = None) -> Tile:
@@ -107,11 +105,6 @@ def test_sides_that_are_no_multiples_of_the_stride():
     found = Finder(model()).find(tile(spots([(34, 20)], shape=(23, 37))))
 
     assert found["x"].tolist() == [34.25]
-
-
-def test_a_model_that_measures_is_refused():
-    with pytest.raises(VersionError, match="one that finds sources"):
-        Finder(model(fit=None))
 
 
 def test_the_unit_follows_the_sky_and_not_the_sources():

@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skymill.config.detection import DetectionUnetConfig
-from skymill.models.build import build_network, count_parameters
-from skymill.models.detection_unet import RARE, folded, reach_px
+from skymill.config.finder import DetectionUnetConfig
+from skymill.models.build import count_parameters
+from skymill.models.detection_unet import RARE, DetectionUnet, folded, reach_px
 
-CHANNELS, MAPS = 3, 4
+CHANNELS = 3
 SMALL = DetectionUnetConfig(kind="detection_unet", widths=(6, 8, 8))
 DEFAULT = DetectionUnetConfig(kind="detection_unet")
 
 
 def build(config=SMALL):
     torch.manual_seed(0)
-    return build_network(config, CHANNELS, MAPS, 64)
+    return DetectionUnet(config, CHANNELS)
 
 
 def images(n: int, height: int, width: int) -> torch.Tensor:

@@ -36,8 +36,7 @@ def test_a_finder_has_both_figures_and_is_no_detector(inventory, tmp_path):
         (folder / file).write_text((entry.folder / file).read_text())
     card = yaml.safe_load((folder / "model.yaml").read_text())
     (folder / "model.yaml").write_text(yaml.safe_dump(card | {"detection": {"reliability": TABLE}}))
-    record = {**entry.record, "params": {"model": {"task": {"kind": "detection"}}}}
-    finder = replace(entry, name="finder", folder=folder, record=record)
+    finder = replace(entry, stage="finder", name="finder", folder=folder)
     with_finder = Inventory([*inventory.entries, finder])
 
     model = model_context(with_finder)["models"][-1]

@@ -11,6 +11,7 @@ import pytest
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import BlendConfig
+from skymill.config.finder import FinderConfig
 from skymill.config.train import ModelConfig
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
@@ -182,7 +183,7 @@ def write_patches() -> Callable[..., dict[str, Path]]:
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> dict[str, Path]:
-    """The file arguments of `train_model` for a detection model: 12 patches to train on, 6 to validate on."""
+    """The file arguments of `train_finder`: 12 patches to train on, 6 to validate on."""
     root = tmp_path_factory.mktemp("scenes")
     sides = {
         side: write_scenes(root / side, survey, n, seed)
@@ -196,16 +197,15 @@ def finder_recipe(survey: Survey) -> Callable[..., dict[str, Any]]:
     """Make the recipe of a tiny detection network; keywords are options of the training."""
 
     def make(**training: Any) -> dict[str, Any]:
-        config = ModelConfig.model_validate(
+        config = FinderConfig.model_validate(
             {
-                "network": {"kind": "detection_unet", "widths": [8, 8]},
-                "task": {"kind": "detection"},
+                "network": {"widths": [8, 8]},
                 "input_px": 24,
                 "training": {"max_epochs": 4, "batch_size": 4, "learning_rate": 0.01, **training},
             }
         )
-        params = {"seed": 5, "survey": survey.model_dump(mode="json"), "model": config.recipe_params()}
-        return Recipe("train", "finder", params, {"train": "a" * 10, "validation": "b" * 10}).to_dict()
+        params = {"seed": 5, "survey": survey.model_dump(mode="json"), "finder": config.recipe_params()}
+        return Recipe("finder", "finder", params, {"train": "a" * 10, "validation": "b" * 10}).to_dict()
 
     return make
 
