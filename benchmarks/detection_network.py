@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/detection_network.py
     OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/detection_network.py --finder FOLDER
 
-Seconds are those of the processor, so that a busy machine does not count. Without --finder the network has random weights, which takes the same time. The tile is of --width x --height pixels
-with one Gaussian source in 50 x 50; forms are measured at the sources' true places.
+Seconds are those of the processor, so that a busy machine does not count. Without --finder the network has random
+weights, which takes the same time. The tile is of --width x --height pixels with one Gaussian source in 50 x 50; forms
+are measured at the sources' true places.
 """
 
 from __future__ import annotations
