@@ -95,10 +95,9 @@ def split(shape: tuple[int, int], window_px: int, margin_px: int, step_px: int =
 
 def _edges(length: int, window_px: int, margin_px: int, step_px: int) -> list[int]:
     """Return the borders of cores of nearly equal length, the inner ones at multiples of `step_px`."""
-    # Rounding to a step can make a core longer by nearly one.
-    largest = window_px - 2 * margin_px - (step_px - 1)
-    count = 1 if length <= window_px else ceil(length / largest)
-    inner = [step_px * round(length * part / count / step_px) for part in range(1, count)]
+    steps = ceil(length / step_px)
+    count = 1 if length <= window_px else ceil(steps / ((window_px - 2 * margin_px) // step_px))
+    inner = [step_px * round(steps * part / count) for part in range(1, count)]
     return [0, *inner, length]
 
 

@@ -39,12 +39,13 @@ class Smoothed(nn.Module):
 class Constant:
     """Stands in for a task that measures."""
 
-    def inputs(self, image):
+    def inputs(self, image, condition):
         return image
 
-    def columns(self, outputs, image):
+    def columns(self, outputs, image, calibration):
         one = image.mean(dim=(1, 2, 3)) * 0 + 1
-        return {"flux": 7 * one, "flux_err": one, "flags": one.int() * 0}
+        quantiles = dict.fromkeys(("flux_q025", "flux_q16", "flux_q84", "flux_q975"), 7 * one)
+        return {"flux": 7 * one, "flux_err": one, **quantiles, "flags": one.int() * 0}
 
 
 @pytest.fixture
@@ -59,7 +60,10 @@ def finder_model(survey) -> FinderModel:
 
 @pytest.fixture
 def measuring_model(survey) -> Model:
-    return Model(nn.Identity(), Constant(), SimpleNamespace(survey=survey, input_px=16))
+    card = SimpleNamespace(
+        survey=survey, input_px=16, calibration=None, condition_range=lambda: ((0, 0), (0, 0))
+    )
+    return Model(nn.Identity(), Constant(), card)
 
 
 def network_config(**keys) -> NetworkFinderConfig:
