@@ -21,7 +21,7 @@ FLOORS = [
     {"provenance", "config", "metrics"},
     {"models", "catalog", "data"},
     {"tasks", "blend", "simulate", "ingest"},
-    {"training", "bound"},
+    {"training", "bound", "scene"},
     {"inference", "compare"},
     {"detectors"},
     {"plan", "report"},

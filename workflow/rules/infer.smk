@@ -1,6 +1,6 @@
 # infer: a network measures the candidates on a tile
 #
-# needs   ingest/<tile> or inject/<tile>, and train/<model>
+# needs   ingest/<tile> or inject/<tile>, and train/<model>; also the detection model, where one finds the candidates
 # makes   infer/<tile>[.injected].<model>/<version>/catalogue.parquet  (schema `measurement`)
 # steps   one job a tile and model; tiles are read window by window. The target `catalog` is the tiles' catalogues alone
 
@@ -22,6 +22,8 @@ rule infer_tile:
         tile=input_of("infer", "tile"),
         weights=input_of("infer", "weights"),
         card=input_of("infer", "card"),
+        finder_weights=input_of("infer", "finder_weights"),
+        finder_card=input_of("infer", "finder_card"),
     output:
         catalogue=product_of("infer", "catalogue.parquet"),
         provenance=product_of("infer", "provenance.json"),

@@ -9,4 +9,5 @@ with job_log(snakemake.log[0]):
         tile=snakemake.input.tile,
         model=Path(snakemake.input.weights).parent,
         output=snakemake.output.catalogue,
+        finder=snakemake.input.get("finder_weights") or None,
     )

@@ -56,7 +56,9 @@ def records(
         figures += _fractions("truth", columns, truth)
         figures += _fractions("blends", columns, blend_subsets(matched, config))
         if not dataset.startswith(INJECTED):
-            figures += _fractions("detections", columns, detection_subsets(matched, config))
+            detections = detection_subsets(matched, config)
+            figures += _fractions("detections", columns, detections)
+            figures += _at_probabilities(columns, truth["all"], detections["all"], config)
     return [MetricRecord(dataset=dataset, detector=detector, **figure) for figure in figures]
 
 
@@ -106,6 +108,21 @@ def _fractions(over: str, columns: Columns, subsets: Subsets) -> Iterator[dict]:
                 float(low),
                 float(high),
             )
+
+
+def _at_probabilities(
+    columns: Columns, truth: NDArray[np.bool_], detections: NDArray[np.bool_], config: CompareConfig
+) -> Iterator[dict]:
+    """Completeness and purity of what has at least some detection probability, for detectors that give one.
+
+    They compare detectors at equal purity: subset ``probability:0.5`` and so on.
+    """
+    probability = columns["detection_probability"]
+    for limit in config.probabilities if np.isfinite(probability[detections]).any() else ():
+        kept = probability >= limit
+        name = f"probability:{limit:g}"
+        yield from _fractions("truth", {**columns, "is_matched": columns["is_matched"] & kept}, {name: truth})
+        yield from _fractions("detections", columns, {name: detections & kept})
 
 
 def _figure(

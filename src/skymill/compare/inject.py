@@ -44,7 +44,7 @@ class Injections:
     Parameters
     ----------
     number : ndarray (n,), int64
-        Number of the candidate: the key of its random numbers.
+        Number of the candidate, or -1 - that number for the one beside it: the key of its random numbers.
     galaxy : ndarray (n,), int64
         Row of the truth catalogue and number of the stamp.
     x_px, y_px : ndarray (n,), int64
@@ -154,8 +154,43 @@ def choose(
     candidates = Injections(number, galaxy, x_px, y_px, x, y, mag)
     candidates = candidates.select(is_free(tile, x_px, y_px, config.edge_px))
     chosen = candidates.select(spaced(candidates.x, candidates.y, config.min_distance_px))
-    _check_room(tile, len(chosen), wanted)
-    return chosen.select(np.arange(min(wanted, len(chosen))))
+    pairs = round(config.crowded_fraction * wanted / 2)
+    _check_room(tile, len(chosen), wanted - pairs)
+    chosen = chosen.select(np.arange(min(wanted - pairs, len(chosen))))
+    return _joined(
+        chosen,
+        _beside(tile, chosen.select(np.arange(min(pairs, len(chosen)))), galaxies, usable, config, seed),
+    )
+
+
+def _beside(
+    tile: Tile,
+    hosts: Injections,
+    galaxies: Catalogue,
+    usable: NDArray[np.int64],
+    config: InjectConfig,
+    seed: int,
+) -> Injections:
+    """Draw a second galaxy beside each host; those that would fall on bad pixels are left out."""
+    keys = (rng(seed, "inject", tile.meta.tile_id, int(number), "beside") for number in hosts.number)
+    drawn = np.array([generator.random(4) for generator in keys]).reshape(-1, 4)
+    galaxy = usable[(drawn[:, 0] * len(usable)).astype(np.int64)]
+    mag = galaxies["mag"][galaxy]
+    if config.flux == "rescaled":
+        mag = config.mag[0] + drawn[:, 1] * (config.mag[1] - config.mag[0])
+    low, high = config.crowded_separation_fwhm
+    distance, angle = tile.meta.psf_fwhm_px * (low + drawn[:, 2] * (high - low)), 2 * np.pi * drawn[:, 3]
+    dx, dy = (galaxies[name][galaxy].astype(np.float64) for name in ("dx", "dy"))
+    x_px = np.rint(hosts.x + distance * np.cos(angle) - dx).astype(np.int64)
+    y_px = np.rint(hosts.y + distance * np.sin(angle) - dy).astype(np.int64)
+    beside = Injections(-1 - hosts.number, galaxy, x_px, y_px, x_px + dx, y_px + dy, mag)
+    return beside.select(is_free(tile, x_px, y_px, config.edge_px)) if len(beside) else beside
+
+
+def _joined(first: Injections, second: Injections) -> Injections:
+    return Injections(
+        **{name: np.concatenate([values, vars(second)[name]]) for name, values in vars(first).items()}
+    )
 
 
 def add_light(

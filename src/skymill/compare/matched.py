@@ -31,6 +31,7 @@ MEASURED = {
     "flux_q16": np.nan,
     "flux_q84": np.nan,
     "flux_q975": np.nan,
+    "detection_probability": np.nan,
     "flags": 0,
 }
 #: Those of them that make the distribution of a flux, by :data:`skymill.metrics.distribution.LEVELS`.
@@ -50,7 +51,10 @@ NO_TRUTH = {
         np.nan,
     ),
     **dict.fromkeys(
-        ("delta_mag", "distance", "separation", "separation_re", "bulge_to_total", "pit"),
+        (
+            *("delta_mag", "distance", "separation", "separation_re", "brighter_distance"),
+            *("bulge_to_total", "pit"),
+        ),
         np.nan,
     ),
 }
@@ -135,6 +139,7 @@ def _true_rows(truth: Truth, detections: Catalogue, pairing: Pairing) -> dict[st
         "separation",
         "separation_re",
         "bulge_to_total",
+        "brighter_distance",
     )
     known = truth.flux > 0
     delta = np.full(len(truth), np.nan)

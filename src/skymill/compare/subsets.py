@@ -1,8 +1,9 @@
 """The rows of a matched table that each figure is made of, by the names that they have in metrics.json.
 
 ``both_found``, ``central_found`` and ``companion_found`` are the blends in which the *reference detector* found both
-galaxies, the central one or the companion: detectors are compared there on the same galaxies. Magnitude and
-separation bins exist for all rows and, as ``both_found/…`` on blends and ``isolated/…`` on tiles, for the cleaner ones.
+galaxies, the central one or the companion: detectors are compared there on the same galaxies. ``close_pair_fainter``
+are sources with a brighter one nearer than ``compare.close_pair_px``: the hard ones to find. Magnitude and separation
+bins exist for all rows and, as ``both_found/…`` on blends and ``isolated/…`` on tiles, for the cleaner ones.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def truth_subsets(matched: Catalogue, dataset: str, config: CompareConfig) -> Su
     base = matched["is_counted"] & (matched["truth_id"] >= 0)
     mag = Bins("mag", config.mag_edges_mag).members(matched["mag_true"])
     special = _of_blends(matched, config) if is_of_blends(dataset) else _of_sources(matched, mag, config)
-    subsets = {"all": np.ones(len(matched), dtype=bool), **special, **mag}
+    close = matched["brighter_distance"] < config.close_pair_px
+    subsets = {"all": np.ones(len(matched), dtype=bool), "close_pair_fainter": close, **special, **mag}
     return {name: rows & base for name, rows in subsets.items()}
 
 

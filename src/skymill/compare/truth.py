@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 #: Where the truth of an image is not worth a comparison: cut off, on masked or on saturated pixels.
 UNCOUNTED = Flag.EDGE | Flag.MASKED | Flag.SATURATED
 NONE = "none"
+#: Brighter sources are looked for within this distance.
+NEAR_PX = 30.0
+#: Blends are laid this far apart when neighbours are looked for.
+STRIDE_PX = 4096.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Truth:
         Total AB magnitude and flux density in nJy.
     separation, separation_re : ndarray (n,), float32
         As in the schema ``blends``; NaN outside blends.
+    brighter_distance : ndarray (n,), float32
+        Distance to the nearest brighter true source of the blend or tile, px; NaN where none is within `NEAR_PX`.
     is_isolated : ndarray (n,), bool
         Whether nothing else touches its photometry.
     flags : ndarray (n,), int32
@@ -57,6 +63,7 @@ class Truth:
     flux: NDArray[np.float64]
     separation: NDArray[np.float32]
     separation_re: NDArray[np.float32]
+    brighter_distance: NDArray[np.float32]
     is_isolated: NDArray[np.bool_]
     flags: NDArray[np.int32]
     bulge_to_total: NDArray[np.float32]
@@ -122,6 +129,9 @@ def _of_blends(catalogue: Catalogue) -> Truth:
         is_isolated=catalogue["blend_class"] == "isolated",
         flags=np.zeros(len(catalogue), dtype=np.int32),
         flux_bound=np.full(len(catalogue), np.nan),
+        brighter_distance=brighter_distance(
+            catalogue["x"] + STRIDE_PX * catalogue["stamp_id"], catalogue["y"], catalogue["flux"]
+        ),
         **{name: catalogue[name] for name in same},
     )
 
@@ -138,5 +148,24 @@ def _of_sources(catalogue: Catalogue) -> Truth:
         separation_re=unknown,
         bulge_to_total=unknown,
         flux_bound=np.full(n, np.nan),
+        brighter_distance=brighter_distance(catalogue["x"], catalogue["y"], catalogue["flux"]),
         **{name: catalogue[name] for name in ("kind", "x", "y", "mag", "flux", "is_isolated", "flags")},
     )
+
+
+def brighter_distance(x: NDArray, y: NDArray, flux: NDArray) -> NDArray[np.float32]:
+    """Return each source's distance to the nearest one with more flux, px; NaN where none is within :data:`NEAR_PX`."""
+    from scipy.spatial import cKDTree
+
+    nearest = np.full(len(x), np.inf)
+    finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    places = np.column_stack([x, y])[finite]
+    pairs = (
+        finite[cKDTree(places).query_pairs(NEAR_PX, output_type="ndarray")] if len(finite) > 1 else finite[:0]
+    )
+    one, other = pairs.reshape(-1, 2).T
+    distance = np.hypot(x[one] - x[other], y[one] - y[other])
+    for mine, theirs in ((one, other), (other, one)):
+        fainter = flux[mine] < flux[theirs]
+        np.minimum.at(nearest, mine[fainter], distance[fainter])
+    return np.where(np.isfinite(nearest), nearest, np.nan).astype(np.float32)

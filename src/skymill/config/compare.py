@@ -60,6 +60,13 @@ class InjectConfig(ConfigModel):
         5.0, gt=0, description="Signal to noise, summed over 3x3 px of the tile, that counts as something."
     )
 
+    crowded_fraction: float = Field(
+        0.0, ge=0, le=1, description="Share of the galaxies that come as pairs, one beside the other."
+    )
+    crowded_separation_fwhm: Range = Field(
+        (0.5, 2.0), description="Distances within such pairs, PSF FWHM of the tile; drawn evenly."
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> InjectConfig:
         """Either a number or a density; a range of magnitudes to scale to."""
@@ -67,6 +74,10 @@ class InjectConfig(ConfigModel):
             raise ValueError("expected either number or density_per_arcmin2, found both or neither")
         if self.flux == "rescaled" and self.mag is None:
             raise ValueError("flux: rescaled needs mag: [bright, faint]")
+        if self.crowded_separation_fwhm[0] <= 0:
+            raise ValueError(
+                f"crowded_separation_fwhm: expected two positive numbers, found {self.crowded_separation_fwhm}"
+            )
         return self
 
 
@@ -91,6 +102,16 @@ class CompareConfig(ConfigModel):
     )
     bright_limit_mag: float = Field(
         20.0, allow_inf_nan=False, description="Sources brighter than this are 'bright' (mag)."
+    )
+    close_pair_px: float = Field(
+        6.0,
+        gt=0,
+        le=1000,
+        description="A source with a brighter one nearer than this is the fainter of a close pair: about two PSF FWHM.",
+    )
+    probabilities: Annotated[tuple[float, ...], AfterValidator(_increasing)] = Field(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
+        description="Detection probabilities at which completeness and purity are given, for detectors that have them.",
     )
     reference_detectors: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(
         ("source_extractor", "sep", "photutils"),

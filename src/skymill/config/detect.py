@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from skymill.config.base import ConfigModel
+from skymill.config.base import NAME_PATTERN, ConfigModel
 from skymill.config.ingest import SurveyMatch
 
 
@@ -50,8 +50,8 @@ class ThresholdConfig(ConfigModel):
     )
 
 
-class WindowedConfig(ThresholdConfig):
-    """What the detectors that hold images in memory share: they work on overlapping windows."""
+class Windows(ConfigModel):
+    """Overlapping windows that an image is worked on in, for what holds images in memory."""
 
     window_px: int = Field(4096, ge=128, description="Side of a window, margins included (px).")
     margin_px: int = Field(
@@ -64,12 +64,16 @@ class WindowedConfig(ThresholdConfig):
     )
 
     @model_validator(mode="after")
-    def _windows_have_a_core(self) -> WindowedConfig:
+    def _windows_have_a_core(self) -> Self:
         if 2 * self.margin_px >= self.window_px:
             raise ValueError(
                 f"margin_px {self.margin_px} must be less than half of window_px {self.window_px}"
             )
         return self
+
+
+class WindowedConfig(ThresholdConfig, Windows):
+    """What the detectors that hold images in memory share: they work on overlapping windows."""
 
 
 SOURCE_EXTRACTOR_PROGRAMS = ("source-extractor", "sex", "sextractor")
@@ -107,10 +111,35 @@ DetectorConfig = BaselineConfig
 """Any detector that the networks are compared with, told by its ``kind``."""
 
 
+class NetworkFinderConfig(Windows):
+    """A network that finds sources: one of `finders`."""
+
+    kind: Literal["network"] = Field(description="Name of the detector.")
+    model: str = Field(pattern=NAME_PATTERN, description="Which of `finders` finds the candidates.")
+    least_probability: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Detection probability that a candidate needs; null: as the model card says.",
+    )
+    window_px: int = Field(
+        1024, ge=256, multiple_of=64, description="Side of a window, margins included (px)."
+    )
+    margin_px: int = Field(
+        128, ge=64, multiple_of=64, description="Overlap of a window with its neighbours on each side (px)."
+    )
+
+
+FinderConfig = Annotated[
+    SourceExtractorConfig | SepConfig | PhotutilsConfig | NetworkFinderConfig,
+    Field(discriminator="kind", description="What finds candidates."),
+]
+
+
 class CandidateConfig(SurveyMatch):
     """Where on a tile the networks measure, and how well the tile must fit the survey they were trained for."""
 
-    detector: BaselineConfig = Field(
+    detector: FinderConfig = Field(
         SepConfig(kind="sep", setting="plain"), description="The detector that finds the candidates."
     )
     blended_radius_fwhm: float = Field(

@@ -14,7 +14,9 @@ from skymill.config.blend import BlendConfig, Composition, RealBlendsConfig, fil
 from skymill.config.bound import BoundConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
+from skymill.config.finder import FinderConfig
 from skymill.config.ingest import IngestConfig
+from skymill.config.scene import SceneConfig
 from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
 from skymill.config.train import EnsembleConfig, ModelConfig
 from skymill.errors import ConfigError
@@ -55,6 +57,12 @@ class RunConfig(ConfigModel):
         description="Networks that are shipped for the survey: name in this run, folder in <models_dir>/<survey>.",
     )
     models_dir: str = Field("models", description="Folder of the shipped networks.")
+    scene: SceneConfig | None = Field(
+        None, description="Patches of sky that finders are trained on; null: none."
+    )
+    finders: dict[Name, FinderConfig] = Field(
+        {}, description="Networks to train that find sources, by name; `candidates` may name one of them."
+    )
     tiles: str | None = Field(None, description="Tile table (TSV); null: no tiles but the simulated fields.")
     fields: dict[Name, FieldConfig] = Field({}, description="Simulated tiles, by tile id.")
     ingest: IngestConfig = Field(IngestConfig(), description="How tiles are read and checked.")
@@ -91,6 +99,7 @@ class RunConfig(ConfigModel):
         if not self.models and not self.pretrained:
             raise ValueError("models: expected at least one network, in models or in pretrained, found none")
         self._networks_fit()
+        self._finders_fit()
         if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
@@ -110,6 +119,30 @@ class RunConfig(ConfigModel):
                 raise ValueError(
                     f"ensembles.{name}.model: expected a network that is trained ({known}), found '{ensemble.model}'"
                 )
+
+    def _finders_fit(self) -> None:
+        """Check that finders have patches to train on, and that the finder of candidates is one of them."""
+        if self.finders and self.scene is None:
+            raise ValueError(
+                f"scene: expected patches for finders.{next(iter(self.finders))} to train on, found none"
+            )
+        if self.scene is not None and self.scene.population not in self.populations:
+            known = ", ".join(self.populations)
+            raise ValueError(f"scene.population: expected one of {known}, found '{self.scene.population}'")
+        if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.finders):
+            raise ValueError(f"finders: expected names that no model has, found {', '.join(sorted(both))}")
+        for name, finder in self.finders.items():
+            if finder.input_px > self.scene.side_px:
+                raise ValueError(
+                    f"finders.{name}.input_px: expected at most scene.side_px = {self.scene.side_px}, "
+                    f"found {finder.input_px}"
+                )
+        wanted = getattr(self.candidates.detector, "model", None)
+        if wanted is not None and wanted not in self.finders:
+            known = ", ".join(self.finders) or "none"
+            raise ValueError(
+                f"candidates.detector.model: expected one of finders ({known}), found '{wanted}'"
+            )
 
     def members(self) -> dict[str, ModelConfig]:
         """Return the networks that are trained for an ensemble alone."""

@@ -14,11 +14,18 @@ from skymill.detectors.neural import NeuralDetector
 from skymill.models.device import choose_device, describe_device
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, load_model
+from skymill.training.finder_card import load_finder
 
 log = logging.getLogger(__name__)
 
 
-def infer_tile(recipe: Mapping[str, Any], tile: str | Path, model: str | Path, output: str | Path) -> None:
+def infer_tile(
+    recipe: Mapping[str, Any],
+    tile: str | Path,
+    model: str | Path,
+    output: str | Path,
+    finder: str | Path | None = None,
+) -> None:
     """Find and measure the sources of a tile with a network.
 
     Parameters
@@ -31,9 +38,14 @@ def infer_tile(recipe: Mapping[str, Any], tile: str | Path, model: str | Path, o
         The model's folder.
     output : str or Path
         The catalogue (schema ``measurement``), Parquet; valid and empty if nothing is found.
+    finder : str or Path, optional
+        The model that finds the candidates, where ``candidates`` names one: its folder, or its card or weights within
+        it.
 
     Raises
     ------
+    ConfigError
+        If ``candidates`` names a model and none is given.
     DataError
         If a file cannot be read or written, or the tile does not fit the model's survey.
     VersionError
@@ -41,9 +53,13 @@ def infer_tile(recipe: Mapping[str, Any], tile: str | Path, model: str | Path, o
     """
     folder = Path(model)
     parents = {"tile": tile, "card": folder / CARD, "weights": folder / WEIGHTS}
+    if finder is not None:
+        beside = Path(finder) if Path(finder).is_dir() else Path(finder).parent
+        parents |= {"finder_card": beside / CARD, "finder_weights": beside / WEIGHTS}
     with recording(recipe, Path(output).parent, parents=parents) as record:
         config = CandidateConfig.model_validate(recipe["params"]["candidates"])
-        detector = NeuralDetector(config, load_model(folder))
+        found_by = None if finder is None else load_finder(finder)
+        detector = NeuralDetector(config, load_model(folder), finder=found_by)
         found = detector.detect(Tile.read(tile), {**essentials(recipe), **detector.tools()})
         found.write(output)
         log.info("%s: %d sources", recipe["name"], len(found))

@@ -1,4 +1,4 @@
-"""A network as a detector: a baseline finds the candidates, the network measures them."""
+"""A network as a detector: a baseline or another network finds the candidates, the network measures them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
 from skymill.config.detect import CandidateConfig
 from skymill.data.tile import Tile
-from skymill.detectors.build import build_detector
+from skymill.detectors.candidates import build_finder
 from skymill.detectors.measurement import QUANTILES, catalogue
 from skymill.ingest.survey_check import check_survey
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
     from skymill.detectors.detector import Columns
     from skymill.training.card import Model
+    from skymill.training.finder_card import FinderModel
 
 KEPT_FLAGS = Flag.EDGE | Flag.SATURATED | Flag.BLENDED | Flag.DUPLICATE
 """Flags of a candidate that hold for whoever measures it; the others say how the candidate's own flux went."""
 
 
 class NeuralDetector:
-    """Candidates from a baseline, fluxes from a network; positions and shapes are the candidates'.
+    """Candidates from a finder, fluxes from a network; positions and shapes are the candidates'.
 
     Parameters
     ----------
@@ -37,11 +38,16 @@ class NeuralDetector:
         Network, task and card.
     device : {'auto', 'cpu', 'gpu'}
         Where to compute.
+    finder : FinderModel, optional
+        The network that finds the candidates, where the configuration names one.
     """
 
-    def __init__(self, config: CandidateConfig, model: Model, device: str = "auto") -> None:
+    def __init__(
+        self, config: CandidateConfig, model: Model, device: str = "auto", finder: FinderModel | None = None
+    ) -> None:
         self.config, self.model, self.device = config, model, device
-        self.candidates = build_detector(config.detector)
+        self.candidates = build_finder(config, finder, device)
+        self.surveys = [each.card.survey for each in (model, finder) if each is not None]
 
     def tools(self) -> dict[str, str]:
         """Return the versions of the libraries that do the work."""
@@ -53,12 +59,13 @@ class NeuralDetector:
         Raises
         ------
         DataError
-            If the tile's pixel scale or PSF does not fit the model's survey, unless the configuration says to go on.
+            If the tile's pixel scale or PSF does not fit the models' survey, unless the configuration says to go on.
         """
         # Not at the top: stages without networks import this package and must not load torch.
         from skymill.inference.measure import measure
 
-        check_survey(tile.meta, self.model.card.survey, self.config, f"tile {tile.meta.tile_id}")
+        for survey in self.surveys:
+            check_survey(tile.meta, survey, self.config, f"tile {tile.meta.tile_id}")
         found = self.candidates.find(tile)
         if not len(found["x"]):
             return catalogue(found, tile, meta)

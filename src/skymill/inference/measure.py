@@ -146,7 +146,7 @@ def _stamps(
     noise = cutouts(tile.rms, x, y, size, fill=np.nan)
     rms = _median_of_good(noise, bad)
     unit = np.where(np.isfinite(rms), rms, 1.0)[:, None, None]
-    return (_fill(science, bad) / unit).astype(np.float32), rms
+    return (fill_bad(science, bad) / unit).astype(np.float32), rms
 
 
 def _median_of_good(noise: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -159,8 +159,8 @@ def _median_of_good(noise: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float6
     return rms
 
 
-def _fill(science: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Replace bad pixels by the mean of the good ones within `FILL_PX`; by 0, blank sky, where there are none."""
+def fill_bad(science: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Replace bad pixels (b, y, x) by the mean of the good ones within `FILL_PX`; by 0, blank sky, without any."""
     good = torch.from_numpy(~bad).float()
     known = torch.from_numpy(np.where(bad, 0.0, science).astype(np.float32))
     # Sums over a square; the factor 1 / area of the pooling cancels.

@@ -57,7 +57,7 @@ def _beyond(position: NDArray, low: float, high: float) -> NDArray[np.float64]:
     return np.maximum(low - position, above)
 
 
-def split(shape: tuple[int, int], window_px: int, margin_px: int) -> list[Window]:
+def split(shape: tuple[int, int], window_px: int, margin_px: int, step_px: int = 1) -> list[Window]:
     """Split an image into windows.
 
     Parameters
@@ -68,13 +68,16 @@ def split(shape: tuple[int, int], window_px: int, margin_px: int) -> list[Window
         Largest side of a window, margins included.
     margin_px : int
         What a window sees beyond its core on each side, where there is image.
+    step_px : int
+        Windows begin at multiples of this, which must divide `margin_px`: for networks that halve the resolution, whose
+        results depend on where their coarse pixels begin.
 
     Returns
     -------
     list of Window
         Row by row; their cores cover the image once. A single window if the image is no larger than `window_px`.
     """
-    y_edges, x_edges = (_edges(length, window_px, margin_px) for length in shape)
+    y_edges, x_edges = (_edges(length, window_px, margin_px, step_px) for length in shape)
     return [
         Window(
             (
@@ -90,10 +93,12 @@ def split(shape: tuple[int, int], window_px: int, margin_px: int) -> list[Window
     ]
 
 
-def _edges(length: int, window_px: int, margin_px: int) -> list[int]:
-    """Return the borders of cores of nearly equal length."""
-    count = 1 if length <= window_px else ceil(length / (window_px - 2 * margin_px))
-    return [round(length * part / count) for part in range(count + 1)]
+def _edges(length: int, window_px: int, margin_px: int, step_px: int) -> list[int]:
+    """Return the borders of cores of nearly equal length, the inner ones at multiples of `step_px`."""
+    steps = ceil(length / step_px)
+    count = 1 if length <= window_px else ceil(steps / ((window_px - 2 * margin_px) // step_px))
+    inner = [step_px * round(steps * part / count) for part in range(1, count)]
+    return [0, *inner, length]
 
 
 def stitch(

@@ -25,3 +25,21 @@ class Outputs(NamedTuple):
     values: Tensor
     masks: Tensor | None = None
     share: Tensor | None = None
+
+
+class Maps(NamedTuple):
+    """Result of a network that finds sources, for each pixel of a batch of images.
+
+    Parameters
+    ----------
+    centre : Tensor (b, y, x)
+        Logit of the chance that a source's centre is in the pixel.
+    offset : Tensor (b, 2, y, x)
+        y and x of that centre from the pixel's own, px.
+    segment : Tensor (b, y, x)
+        Logit of the chance that a source's light is above the limit of segments.
+    """
+
+    centre: Tensor
+    offset: Tensor
+    segment: Tensor

@@ -18,6 +18,8 @@ FILES: dict[str, dict[str, str]] = {
     "fetch": {"file": "{name}"},
     "simulate": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "blend": {"stamps": "stamps.h5", "truth": "truth.parquet"},
+    "scene": {"stamps": "stamps.h5", "truth": "truth.parquet"},
+    "finder": {"weights": "weights.safetensors", "card": "model.yaml"},
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5"},

@@ -13,11 +13,13 @@ from skymill.config.blend import Composition
 from skymill.config.cutouts import load_cutouts
 from skymill.config.ingest import TileRow, is_url, load_tiles, local_location
 from skymill.config.run import RunConfig
+from skymill.config.scene import SceneConfig
 from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
+from skymill.plan.finders import add_finders
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
@@ -88,6 +90,9 @@ class _Builder:
         self._simulate()
         self._blend(tiles)
         self._train(tiles)
+        if (scene := self.config.scene) is not None:
+            made_of = self._ingredients("scene", scene, tiles)
+            add_finders(scene, self.config.finders, self.survey.physics(), made_of, self._add)
         self._evaluate()
         self._bound(tiles)
         for tile_id, tile in tiles.items():
@@ -139,9 +144,9 @@ class _Builder:
         self._add("blend", name, params, parents, inputs=inputs, shards=shards)
 
     def _ingredients(
-        self, key: str, blend: Composition, tiles: Mapping[str, Artifact]
+        self, key: str, blend: Composition | SceneConfig, tiles: Mapping[str, Artifact]
     ) -> tuple[dict[str, Artifact], dict[str, str]]:
-        """Return what blends are made of, and its files: galaxies and, for real noise, a tile."""
+        """Return what blends or patches are made of, and its files: galaxies and, for real noise, a tile."""
         galaxies = self._artifact("simulate", blend.population)
         parents = {"galaxies": galaxies}
         inputs = {"stamps": galaxies.file("stamps"), "truth": galaxies.file("truth")}
@@ -353,16 +358,14 @@ class _Builder:
         return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
 
     def _detect(self, dataset: str, tile: Artifact) -> None:
+        params = {"candidates": self.config.candidates.recipe_params()}
         for model in self._models():
             inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
-            params = {"candidates": self.config.candidates.recipe_params()}
-            self._add(
-                "infer",
-                f"{dataset}.{model.recipe.name}",
-                params,
-                {"tile": tile, "model": model},
-                inputs=inputs,
-            )
+            parents = {"tile": tile, "model": model}
+            if found_by := getattr(self.config.candidates.detector, "model", None):
+                finder = parents["finder"] = self._artifact("finder", found_by)
+                inputs |= {"finder_weights": finder.file("weights"), "finder_card": finder.file("card")}
+            self._add("infer", f"{dataset}.{model.recipe.name}", params, parents, inputs=inputs)
         for name, detector in self._detectors():
             params = {"detector": detector.recipe_params()}
             self._add(

@@ -21,6 +21,8 @@ MAIN_FILES = {
     "fetch": "{name}",
     "simulate": "stamps.h5",
     "blend": "stamps.h5",
+    "scene": "stamps.h5",
+    "finder": "weights.safetensors",
     "train": "weights.safetensors",
     "evaluate": "catalogue.parquet",
     "deblend": "deblended.h5",

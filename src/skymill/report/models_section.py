@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skymill.errors import SkymillError
+from skymill.report.figures_detection import RELIABILITY, reliability_panel
 from skymill.report.figures_run import duration
 from skymill.report.figures_training import read_card, training_panel
 from skymill.report.inventory import Entry, Inventory
@@ -17,6 +18,8 @@ FACTS = {
     "input_px": "Input (px)",
     "blends_per_epoch": "Blends in an epoch",
     "validation_blends": "Blends validated on",
+    "train_patches": "Patches trained on",
+    "validation_patches": "Patches validated on",
     "epochs": "Epochs",
     "best_epoch": "Best epoch",
     "device": "Device",
@@ -27,7 +30,7 @@ FACTS = {
 
 def model_context(inventory: Inventory) -> dict[str, Any]:
     """Return what the section on training shows."""
-    return {"models": [_model(entry) for entry in inventory.of_stage("train")]}
+    return {"models": [_model(entry) for entry in inventory.of_stage("train", "finder")]}
 
 
 def _model(entry: Entry) -> dict[str, Any]:
@@ -45,8 +48,8 @@ def _model(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "facts": facts,
-        "panel": panel,
-        "card": [(key, text(value)) for key, value in card.items()],
+        "panels": [panel, *([reliability_panel(entry, card)] if entry.stage == "finder" else [])],
+        "card": [(key, text(value)) for key, value in card.items() if key != RELIABILITY],
     }
 
 

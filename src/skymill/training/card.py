@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import log2
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
@@ -89,6 +89,9 @@ class Card(ConfigModel):
         return (log2(augment.psf_fwhm_ratio[0]), log2(augment.psf_fwhm_ratio[1])), (noise[0], noise[1])
 
 
+AnyCard = TypeVar("AnyCard", bound=ConfigModel)
+
+
 class Model(NamedTuple):
     """A model that is ready to measure with.
 
@@ -114,15 +117,15 @@ def save_weights(path: str | Path, weights: dict[str, Tensor]) -> str:
     return sha256(path)
 
 
-def write_card(path: str | Path, card: Card) -> None:
+def write_card(path: str | Path, card: ConfigModel) -> None:
     """Write the card as YAML, in the order of its keys."""
     write_text(
         path, yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     )
 
 
-def read_card(path: str | Path) -> Card:
-    """Read a card.
+def read_card(path: str | Path, kind: type[AnyCard] = Card) -> AnyCard:
+    """Read a card of some kind.
 
     Raises
     ------
@@ -136,11 +139,14 @@ def read_card(path: str | Path) -> Card:
     except (OSError, yaml.YAMLError) as error:
         raise DataError(path, expected="a model card", found=str(error)) from error
     try:
-        return Card.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise VersionError(
-            path, expected=f"a model card of format {FORMAT}", found=wrong, remedy="Train the model again."
+            path,
+            expected=f"a model card of format {kind.model_fields['format'].default}",
+            found=wrong,
+            remedy="Train the model again.",
         ) from error
 
 
@@ -167,25 +173,26 @@ def load_model(path: str | Path) -> Model:
     """
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     card = read_card(folder / CARD)
-    weights = _read_weights(folder / WEIGHTS, card)
+    weights = read_weights(folder / WEIGHTS, card.weights_sha256)
     task = build_task(card.task, card.survey.psf_fwhm_px)
     network = build_network(card.network, task.values, card.input_px)
-    _check_fit(folder / WEIGHTS, weights, network)
+    check_fit(folder / WEIGHTS, weights, network)
     network.load_state_dict(weights)
     _check_probe(folder / WEIGHTS, probe(network, task, card.calibration, card.input_px), card.probe)
     return Model(network.eval(), task, card)
 
 
-def _read_weights(path: Path, card: Card) -> dict[str, Tensor]:
+def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:
+    """Read weights that must have the card's checksum."""
     try:
         found = sha256(path)
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(path, expected="weights as safetensors", found=str(error)) from error
-    if found != card.weights_sha256:
+    if found != checksum:
         raise VersionError(
             path,
-            expected=f"the weights of the card, sha256 {card.weights_sha256[:12]}…",
+            expected=f"the weights of the card, sha256 {checksum[:12]}…",
             found=f"sha256 {found[:12]}…",
             remedy="Keep weights and card together; take both from one training.",
         )
@@ -204,7 +211,7 @@ def _check_probe(path: Path, found: tuple[float, ...], expected: tuple[float, ..
     )
 
 
-def _check_fit(path: Path, weights: dict[str, Tensor], network: nn.Module) -> None:
+def check_fit(path: Path, weights: dict[str, Tensor], network: nn.Module) -> None:
     """Compare names and shapes of the weights with those of the network."""
     needed = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in weights.items()}

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from skymill.provenance.atomic import atomic_path, write_text
 
+FIGURES_OF_MERIT = {"flux_mape": "percent", "average_precision": ""}
+"""What says best how a training goes, the first that a history has, with its unit."""
+
 Epoch = dict[str, float]
 """One row: epoch (from 1), train_loss, validation_loss, the task's metrics, learning_rate, seconds."""
 
@@ -33,20 +36,23 @@ def read_history(path: str | Path) -> list[Epoch]:
 
 
 def draw_curves(path: str | Path, history: list[Epoch], title: str) -> None:
-    """Draw losses, flux error and learning rate against the epoch as a PNG."""
+    """Draw losses, flux error or average precision, and learning rate against the epoch as a PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     panels = figure.subplots(1, 3)
+    figure_of_merit, unit = next(
+        (name, unit) for name, unit in FIGURES_OF_MERIT.items() if name in history[0]
+    )
     epochs = [row["epoch"] for row in history]
     for panel, names in zip(
-        panels, (("train_loss", "validation_loss"), ("flux_mape",), ("learning_rate",)), strict=True
+        panels, (("train_loss", "validation_loss"), (figure_of_merit,), ("learning_rate",)), strict=True
     ):
         for name in names:
             panel.plot(epochs, [row[name] for row in history], marker=".", label=name.replace("_", " "))
         panel.set_xlabel("epoch")
         panel.legend(frameon=False)
-    panels[1].set_ylabel("percent")
+    panels[1].set_ylabel(unit)
     panels[1].axvline(best_epoch(history)["epoch"], color="0.7", linewidth=1, zorder=0)
     panels[2].set_yscale("log")
     figure.suptitle(title)

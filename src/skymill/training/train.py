@@ -87,7 +87,7 @@ def train_model(
     config = _with_execution(recipe["params"]["model"], execution or {})
     given = {"stamps": stamps, "truth": truth, "noise_tile": noise_tile, "start": start}
     parents = {role: path for role, path in given.items() if path}
-    with recording(recipe, folder, parents=parents) as record, _threads(config.training.threads):
+    with recording(recipe, folder, parents=parents) as record, cpu_threads(config.training.threads):
         device = choose_device(config.training.device)
         module, loaders = _prepare(recipe, config, parents)
         log.info("training %s on %s", recipe["name"], describe_device(device))
@@ -105,7 +105,7 @@ def _with_execution(values: Mapping[str, Any], execution: Mapping[str, Any]) -> 
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def cpu_threads(count: int | None) -> Iterator[None]:
     """Compute with `count` CPU threads; None keeps torch's number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)

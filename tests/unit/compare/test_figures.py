@@ -191,3 +191,25 @@ def test_errors_are_set_beside_the_bounds(blends, bounds, as_truth, measurement)
             )
         )
     )
+
+
+def test_completeness_and_purity_at_detection_probabilities(sources, measurement, as_truth):
+    truth = as_truth(sources(np.arange(4) * 20.0, np.zeros(4)))
+    x, probability = [0.0, 20.0, 40.0, 200.0, 300.0], [0.95, 0.6, 0.3, 0.7, 0.2]
+    catalogue = measurement(x, np.zeros(5), detection_probability=probability)
+    config = CONFIG.model_copy(update={"probabilities": (0.25, 0.5, 0.9, 0.99)})
+    figures = found(
+        records(match_dataset("reference:t", "unet", truth, catalogue, 3.0), "reference:t", "unet", config, 1)
+    )
+
+    completeness = [figures["completeness", f"probability:{limit}"].value for limit in config.probabilities]
+    assert completeness == [3 / 4, 2 / 4, 1 / 4, 0.0]
+    purity = [figures["purity", f"probability:{limit}"].value for limit in config.probabilities[:3]]
+    assert purity == pytest.approx([3 / 4, 2 / 3, 1.0])
+    assert ("purity", "probability:0.99") not in figures  # no detection is that sure
+
+
+def test_detectors_without_probabilities_have_no_such_figures(truth, measured):
+    figures = records(measured("sep", np.arange(40), np.zeros(40)), "test_blends", "sep", CONFIG, 1)
+
+    assert not any(record.subset.startswith("probability") for record in figures)

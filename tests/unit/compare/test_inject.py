@@ -259,3 +259,37 @@ def test_stamps_are_not_changed(inject, tmp_path, galaxies):
     inject(recipe(number=10))
     with StampSet.open(tmp_path / "stamps.h5") as stamps:
         assert np.array_equal(stamps.read("image", slice(None)), before)
+
+
+def close_pairs(truth):
+    distance = np.hypot(*(truth[name][:, None] - truth[name] for name in ("x", "y")))
+    np.fill_diagonal(distance, np.inf)
+    return distance.min(axis=1)
+
+
+def test_a_share_of_the_galaxies_comes_as_pairs(inject):
+    _, truth = inject(recipe(number=20, crowded_fraction=0.5, crowded_separation_fwhm=[0.5, 2.0]))
+    nearest = close_pairs(truth)
+
+    assert len(truth) == 20
+    paired = nearest < 2.0 * META.psf_fwhm_px + 1  # positions are right to half a pixel along each axis
+    assert paired.sum() == 10
+    assert nearest[paired].min() > 0.5 * META.psf_fwhm_px - 1
+    assert nearest[~paired].min() >= SIZE
+
+
+def test_pairs_change_nothing_for_the_others(inject):
+    _, alone = inject(recipe(number=12))
+    tile, truth = inject(recipe(number=18, crowded_fraction=2 / 3), folder="crowded")
+
+    for name in ("x", "y", "mag"):
+        assert truth[name][:12].tolist() == alone[name].tolist()
+    expected = mag_to_image_flux(truth["mag"], META.zero_point_mag).sum()
+    light = float(np.asarray(tile.science, dtype=float).sum())
+    assert light == pytest.approx(expected, abs=5 * np.sqrt(expected / META.gain_e_per_unit))
+
+
+def test_both_of_a_pair_count_as_not_isolated(inject):
+    _, truth = inject(recipe(number=20, crowded_fraction=0.5))
+
+    assert not truth["is_isolated"][close_pairs(truth) < 8].any()

@@ -50,6 +50,7 @@ def truth_of(rows):
         np.ones(n),
         nan,
         nan,
+        nan,
         np.ones(n, bool),
         np.zeros(n, int),
         nan,

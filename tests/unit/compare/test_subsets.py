@@ -137,3 +137,15 @@ def test_subsets_of_sources(sources, measurement, as_truth):
         "mag:18-20": [1, 2, 4],
         "mag:20-22": [3],
     }
+
+
+def test_the_fainter_of_close_pairs(sources, measurement, as_truth):
+    truth = as_truth(sources([10.0, 14.0, 40.0, 47.0], [10.0, 10.0, 10.0, 10.0], flux=[5.0, 9.0, 1.0, 2.0]))
+    matched = match_dataset("injected:t", "sep", truth, measurement([10.0], [10.0]), 3.0)
+
+    assert truth_subsets(matched, "injected:t", CONFIG)["close_pair_fainter"].tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]

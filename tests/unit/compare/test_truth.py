@@ -59,3 +59,15 @@ def test_bounds_are_put_beside_their_galaxies(blends, bounds, as_truth):
 def test_bounds_of_other_blends_are_refused(blends, bounds, as_truth):
     with pytest.raises(DataError, match=r"bounds\.parquet.*galaxy 7 of blend 6"):
         as_truth(blends([4], [1.0], [3.0], galaxy_id=[7]), bounds([6], [7], [0.5]))
+
+
+def test_distance_to_a_brighter_source_of_the_tile(sources, as_truth):
+    truth = as_truth(sources([10.0, 13.0, 13.0, 90.0], [10.0, 14.0, 15.0, 10.0], flux=[1.0, 9.0, 2.0, 5.0]))
+
+    np.testing.assert_allclose(truth.brighter_distance, [5.0, np.nan, 1.0, np.nan])
+
+
+def test_brighter_sources_of_other_blends_do_not_count(blends, as_truth):
+    truth = as_truth(blends([0, 0, 1], [10.0, 16.0, 11.0], [10.0, 18.0, 10.0], flux=[1.0, 2.0, 99.0]))
+
+    np.testing.assert_allclose(truth.brighter_distance, [10.0, np.nan, np.nan])

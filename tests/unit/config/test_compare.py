@@ -18,6 +18,8 @@ MODELS = (InjectConfig, CompareConfig, ReportConfig)
         (InjectConfig, {"number": 5, "flux": "rescaled"}, "rescaled needs mag"),
         (InjectConfig, {"number": 5, "mag": [22, 20]}, "low <= high"),
         (InjectConfig, {"number": 5, "min_distance": 3}, "Extra inputs"),
+        (InjectConfig, {"number": 5, "crowded_separation_fwhm": [0, 2]}, "two positive numbers"),
+        (CompareConfig, {"probabilities": [0.5, 0.2]}, "increasing numbers"),
         (CompareConfig, {"max_distance_px": 0}, "greater than 0"),
         (CompareConfig, {"bootstrap_resamples": 10}, "greater than or equal to 100"),
         (CompareConfig, {"mag_edges_mag": [20]}, "at least 2"),

@@ -51,6 +51,7 @@ def test_the_passes_are_the_published_ones():
         {"kind": "source_extractor", "window_px": 1024},
         {"kind": "sep", "plain": {"threshold_rms": 1.5}},
         {"kind": "sep", "window_px": 512, "margin_px": 256},
+        {"kind": "network", "model": "finder"},
     ],
 )
 def test_wrong_detectors_are_refused(wrong):
@@ -63,3 +64,9 @@ def test_candidates_come_from_sep_unless_said_otherwise():
     other = CandidateConfig(detector={"kind": "photutils"})
     assert other.detector == PhotutilsConfig(kind="photutils")
     assert CandidateConfig.model_validate(other.recipe_params()) == other
+
+
+def test_candidates_can_come_from_a_network():
+    config = CandidateConfig(detector={"kind": "network", "model": "finder"})
+    assert config.detector.least_probability is None
+    assert CandidateConfig.model_validate(config.recipe_params()) == config

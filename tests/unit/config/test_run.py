@@ -42,6 +42,17 @@ def change(values, key, value):
         ("populations.galaxies.stamp_px", 100, ["stamp_px: expected at least 160", "found 100"]),
         ("blend.population", "nobody", ["blend.population: expected one of galaxies, found 'nobody'"]),
         ("models.cnn.input_px", 96, ["models.cnn.input_px: expected at most 64", "found 96"]),
+        ("scene", {"population": "nobody"}, ["scene.population: expected one of galaxies, found 'nobody'"]),
+        (
+            "finders.finder",
+            {},
+            ["scene: expected patches for finders.finder to train on"],
+        ),
+        (
+            "candidates.detector",
+            {"kind": "network", "model": "unet"},
+            ["candidates.detector.model: expected one of finders (none), found 'unet'"],
+        ),
         ("detectors.cnn", {"kind": "sep"}, ["expected names that no model has, found cnn"]),
         ("detectors.new", {"kind": "eyeball"}, ["detectors.new", "eyeball"]),
         ("run", "../away", ["run: String should match pattern", "'../away'"]),
@@ -147,3 +158,20 @@ def test_execution_keys_stay_out_of_recipes_at_every_depth(values):
     assert "shard_size" not in params["populations"]["galaxies"]
     assert not {"device", "threads"} & set(params["models"]["cnn"]["training"])
     assert params["models"]["cnn"]["training"]["learning_rate"] > 0
+
+
+def test_windows_of_a_finder_fit_the_patches(values):
+    values["finders"] = {"finder": {"input_px": 128}}
+    values["scene"] = {"population": "galaxies", "side_px": 128}
+    values["candidates"] = {"detector": {"kind": "network", "model": "finder"}}
+    assert load_config(values).finders["finder"].input_px == 128
+
+    values["scene"]["side_px"] = 64
+    with pytest.raises(ConfigError, match=r"at most scene\.side_px = 64, found 128"):
+        load_config(values)
+
+
+def test_a_finder_must_not_be_called_like_a_model(values):
+    values["scene"], values["finders"] = {"population": "galaxies"}, {"unet": {}}
+    with pytest.raises(ConfigError, match="finders: expected names that no model has, found unet"):
+        load_config(values)

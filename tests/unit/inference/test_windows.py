@@ -167,3 +167,16 @@ def test_a_source_at_twice_the_tolerance_is_another_source(tolerance):
 
     assert found["is_primary"].all()
     assert len(found["x"]) == 2
+
+
+@pytest.mark.parametrize("shape", [(300, 1000), (1489, 2048), (700, 701)])
+def test_windows_can_begin_at_multiples_of_a_step(shape):
+    windows = split(shape, 256, 64, step_px=32)
+    covered = np.zeros(shape, dtype=int)
+    for window in windows:
+        y0, y1, x0, x1 = window.outer
+        assert y0 % 32 == 0 and x0 % 32 == 0
+        assert y1 - y0 <= 256 and x1 - x0 <= 256
+        covered[window.core[0] : window.core[1], window.core[2] : window.core[3]] += 1
+
+    assert (covered == 1).all()

@@ -273,3 +273,49 @@ def test_failed_tiles_are_left_out_on_request_only(planned):
     plan = planned({**rows, "leave_out_failed": True})
     assert not any(a.recipe.name.split(".")[0] == "a" for a in plan)
     assert plan.notes == [{"what": "tile a", "reason": "a.fits: expected FITS, found soup."}]
+
+
+FINDER = {
+    "scene": {"population": "galaxies", "n_train": 4, "n_validation": 2, "n_test": 2, "shard_size": 3},
+    "finders": {"finder": {}},
+    "candidates": {"detector": {"kind": "network", "model": "finder"}},
+}
+
+
+def test_a_finder_learns_from_patches_and_is_a_parent_of_infer(planned):
+    plan = planned(FINDER)
+    finder, infer = plan.artifact("finder", "finder"), plan.artifact("infer", "sky.cnn")
+
+    assert finder.inputs["train_stamps"] == plan.artifact("scene", "train").file("stamps")
+    assert finder.recipe.parents["validation"] == plan.artifact("scene", "validation").recipe.version
+    assert infer.recipe.parents["finder"] == finder.recipe.version
+    assert infer.inputs["finder_weights"] == finder.file("weights")
+    assert list(plan.artifact("scene", "train").shards) == [(0, 3), (3, 4)]
+
+
+def test_a_finder_measures_nothing(planned):
+    plan = planned(FINDER)
+    names = [artifact.recipe.name for stage in ("evaluate", "infer") for artifact in plan.of_stage(stage)]
+
+    assert not any("finder" in name for name in names)
+    assert {"sky.cnn", "sky.injected.unet", "test_blends.cnn"} <= set(names)
+
+
+def test_the_patches_change_what_is_found_and_not_what_was_learned_of_blends(planned):
+    before = versions(planned(FINDER))
+    after = versions(planned({**FINDER, "scene": {**FINDER["scene"], "object_snr": 6}}))
+    changed = {f"{stage}/{name}" for (stage, name) in before if before[stage, name] != after[stage, name]}
+
+    assert {"scene/train", "finder/finder", "infer/sky.cnn"} <= changed
+    assert not {"blend/test", "train/cnn", "evaluate/test_blends.cnn"} & changed
+
+
+def test_how_many_test_patches_there_are_does_not_change_the_training(planned):
+    more = {**FINDER, "scene": {**FINDER["scene"], "n_test": 9}}
+    assert versions(planned(FINDER))["finder", "finder"] == versions(planned(more))["finder", "finder"]
+
+
+def test_noise_of_patches_must_come_from_a_tile_of_the_run(planned):
+    noise = {"kind": "real", "tile": "nowhere"}
+    with pytest.raises(ConfigError, match=r"scene\.noise\.tile: expected one of the tiles sky"):
+        planned({**FINDER, "scene": {**FINDER["scene"], "noise": noise}})

@@ -146,5 +146,5 @@ def test_a_model_without_its_card_says_so(inventory, tmp_path):
     entry = replace(inventory.find("train", "unet"), folder=tmp_path)
     (model,) = model_context(Inventory([entry]))["models"]
 
-    assert model["panel"].spec is None
+    assert model["panels"][0].spec is None
     assert "cannot be read" in model["card"][0][1]

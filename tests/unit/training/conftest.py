@@ -11,6 +11,7 @@ import pytest
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import BlendConfig
+from skymill.config.finder import FinderConfig
 from skymill.config.train import ModelConfig
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
@@ -132,6 +133,79 @@ def sky_tile() -> Callable[..., Tile]:
             None,
             meta,
         )
+
+    return make
+
+
+PATCH_PX = 48
+
+
+def write_scenes(folder: Path, survey: Survey, n: int, seed: int) -> dict[str, Path]:
+    """Patches of round Gaussians of the PSF's width; those of S/N below 5 are light but no objects."""
+    random = np.random.default_rng(seed)
+    row, column = np.mgrid[:PATCH_PX, :PATCH_PX]
+    images, segments, rows = [], [], []
+    for patch in range(n):
+        k = 10
+        x, y = random.uniform(1, PATCH_PX - 2, (2, k))
+        snr = np.exp(random.uniform(np.log(2), np.log(60), k))
+        # A Gaussian of sigma s has S/N = flux / (rms * s * sqrt(4 pi)).
+        flux = snr * survey.background_rms * 0.85 * np.sqrt(4 * np.pi)
+        squared = (row - y[:, None, None]) ** 2 + (column - x[:, None, None]) ** 2
+        light = flux[:, None, None] / (2 * np.pi * 0.85**2) * np.exp(-squared / (2 * 0.85**2))
+        images.append(light.sum(axis=0) + random.normal(0, survey.background_rms, row.shape))
+        segments.append(np.where(light.max(axis=0) > survey.background_rms, light.argmax(axis=0) + 1, 0))
+        distance = np.hypot(x[:, None] - x, y[:, None] - y)
+        distance[flux[None] <= flux[:, None]] = np.inf
+        nearest = distance.min(axis=1)
+        columns = {"patch_id": patch, "kind": "star", "mag": 20.0, "flux": 1.0}
+        rows.append(
+            {name: np.full(k, value) for name, value in columns.items()}
+            | {"source_id": np.arange(k), "x": x, "y": y, "snr": snr, "is_object": snr > 5}
+            | {"brighter_distance": np.where(np.isfinite(nearest), nearest, np.nan)}
+        )
+    layers = {
+        "image": np.stack(images)[:, None].astype(np.float32),
+        "segments": np.stack(segments)[:, None].astype(np.uint16),
+    }
+    write_shard(folder / "shards" / "0.h5", layers, 0, {})
+    link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
+    columns = {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
+    Catalogue.from_columns("scenes", {}, **columns).write(folder / "truth.parquet")
+    return {"stamps": folder / "stamps.h5", "truth": folder / "truth.parquet"}
+
+
+@pytest.fixture
+def write_patches() -> Callable[..., dict[str, Path]]:
+    """Write patches; see `write_scenes`."""
+    return write_scenes
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> dict[str, Path]:
+    """The file arguments of `train_finder`: 12 patches to train on, 6 to validate on."""
+    root = tmp_path_factory.mktemp("scenes")
+    sides = {
+        side: write_scenes(root / side, survey, n, seed)
+        for seed, (side, n) in enumerate({"train": 12, "validation": 6}.items())
+    }
+    return {f"{side}_{role}": path for side, files in sides.items() for role, path in files.items()}
+
+
+@pytest.fixture(scope="session")
+def finder_recipe(survey: Survey) -> Callable[..., dict[str, Any]]:
+    """Make the recipe of a tiny detection network; keywords are options of the training."""
+
+    def make(**training: Any) -> dict[str, Any]:
+        config = FinderConfig.model_validate(
+            {
+                "network": {"widths": [8, 8]},
+                "input_px": 24,
+                "training": {"max_epochs": 4, "batch_size": 4, "learning_rate": 0.01, **training},
+            }
+        )
+        params = {"seed": 5, "survey": survey.model_dump(mode="json"), "finder": config.recipe_params()}
+        return Recipe("finder", "finder", params, {"train": "a" * 10, "validation": "b" * 10}).to_dict()
 
     return make
 

@@ -1,0 +1,127 @@
+"""The card of a network that finds sources, and reading such a network back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from skymill.config.base import ConfigModel
+from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig
+from skymill.config.train import TrainConfig
+from skymill.data.survey import Survey
+from skymill.models.detection_unet import DetectionUnet
+from skymill.tasks.detection import DetectionTask
+from skymill.training.card import CARD, WEIGHTS, check_fit, read_card, read_weights
+
+FORMAT = 1
+
+INTENDED_USE = (
+    "Finding the sources of images of the survey above, divided by the local rms of the background."
+)
+LIMITS = (
+    "Trained on simulated patches only: artefacts, PSFs and densities that these do not hold are outside of its "
+    "experience. detection_probability is the fraction of true objects among peaks of that strength on simulated "
+    "patches; where sources are much rarer or more common than there, it is too high or too low."
+)
+
+
+class Calibration(ConfigModel):
+    """How peaks become probabilities: ``1 / (1 + exp(-(slope * logit + intercept)))``; fitted on validation patches."""
+
+    slope: float = Field(description="Factor of a peak's logit.")
+    intercept: float = Field(description="Added to it.")
+    least_probability: float = Field(ge=0, le=1, description="Probability that a candidate needs.")
+    purity: float = Field(
+        ge=0, le=1, description="Fraction of such peaks on the validation patches that are objects."
+    )
+    completeness: float = Field(
+        ge=0, le=1, description="Fraction of the objects there that have such a peak."
+    )
+    max_distance_px: float = Field(
+        gt=0, description="Peaks within this distance of an object were taken for it."
+    )
+    calibration_error: float = Field(
+        ge=0,
+        le=1,
+        description="Mean difference between probability and fraction of objects, on the same patches.",
+    )
+    reliability: tuple[dict[str, float], ...] = Field(
+        description="For bins of the probability from 0.05 on: its mean, the fraction of objects, number n of peaks."
+    )
+
+
+class FinderCard(ConfigModel):
+    """What a network that finds sources is."""
+
+    format: Literal[1] = Field(FORMAT, description="Version of this card's layout.")
+    name: str = Field(description="Name of the network.")
+    version: str = Field(description="Version of the training's artifact.")
+    network: DetectionUnetConfig = Field(description="The network's options.")
+    task: DetectionTaskConfig = Field(description="What it learned.")
+    input_px: int = Field(gt=0, description="Side of the windows that it was trained on, pixels.")
+    bands: tuple[str, ...] = Field(min_length=1, description="Bands of the patches.")
+    survey: Survey = Field(description="The survey that the patches were simulated for.")
+    training: TrainConfig = Field(description="How it was trained.")
+    seed: int = Field(description="Seed of the training.")
+    parents: dict[str, str] = Field(description="Versions of the sets of patches, by role.")
+    train_patches: int = Field(ge=1, description="Patches trained on.")
+    validation_patches: int = Field(ge=1, description="Patches validated on, and calibrated with.")
+    epochs: int = Field(ge=1, description="Epochs trained.")
+    best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
+    validation: dict[str, float] = Field(
+        description="Loss and metrics of that epoch on the validation patches."
+    )
+    detection: Calibration = Field(description="From peaks to probabilities.")
+    parameters: int = Field(ge=1, description="Trained parameters.")
+    device: str = Field(description="What it was trained on.")
+    precision: str = Field(description="Number type of the training.")
+    hours: float = Field(ge=0, description="Time spent in epochs, those before a resumption included.")
+    code: str = Field(description="Stamp of the training code.")
+    weights_sha256: str = Field(description="Checksum of the weights' file.")
+    intended_use: str = Field(INTENDED_USE, description="What it is for.")
+    limits: str = Field(LIMITS, description="What it is not for.")
+
+
+class FinderModel(NamedTuple):
+    """A network that is ready to find sources.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On the CPU, in evaluation mode.
+    task : DetectionTask
+        Turns images into its input.
+    card : FinderCard
+        What it is.
+    """
+
+    network: DetectionUnet
+    task: DetectionTask
+    card: FinderCard
+
+
+def load_finder(path: str | Path) -> FinderModel:
+    """Read a network that finds sources.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder, or its card or weights within it.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cannot be read.
+    VersionError
+        If the weights are not those of the card, or do not fit the network that it describes.
+    """
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    card = read_card(folder / CARD, FinderCard)
+    weights = read_weights(folder / WEIGHTS, card.weights_sha256)
+    task = DetectionTask(card.task, card.survey.psf_fwhm_px)
+    network = DetectionUnet(card.network, task.channels)
+    check_fit(folder / WEIGHTS, weights, network)
+    network.load_state_dict(weights)
+    return FinderModel(network.eval(), task, card)

@@ -1,0 +1,82 @@
+"""A run in which a network finds the candidates that another one measures."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from skymill.catalog.catalogue import Catalogue
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+CHANGES = {
+    "scene": {
+        "population": "galaxies",
+        **{"n_train": 8, "n_validation": 4, "n_test": 2, "shard_size": 4},
+        **{"side_px": 64, "snr": [3, 300], "density_per_1000_fwhm2": [10, 40]},
+    },
+    "finders": {
+        "finder": {
+            "network": {"widths": [8, 8]},
+            "input_px": 64,
+            "training": {"max_epochs": 12, "batch_size": 2, "learning_rate": 0.01},
+        }
+    },
+    "candidates": {"detector": {"kind": "network", "model": "finder"}},
+    "inject": {"crowded_fraction": 0.7},
+}
+
+
+@pytest.fixture(scope="module")
+def found(make_workflow):
+    workflow = make_workflow("finder", **CHANGES)
+    done = workflow.run()
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+def test_every_candidate_has_its_probability(found):
+    manifest = found.manifest()
+    for model in ("cnn", "unet"):
+        entry = manifest["infer", f"sky.{model}"]
+        catalogue = Catalogue.read(found.folder / entry["path"], "measurement")
+        assert len(catalogue) > 0
+        assert (catalogue["detection_probability"] > 0).all()
+    sep = Catalogue.read(found.folder / manifest["baseline", "sky.sep"]["path"], "measurement")
+    assert np.isnan(sep["detection_probability"]).all()
+
+
+def test_the_manifest_and_the_record_name_the_finder(found):
+    manifest = found.manifest()
+    assert {("scene", side) for side in ("train", "validation", "test")} <= set(manifest)
+    record = json.loads(
+        (found.folder / manifest["infer", "sky.cnn"]["path"]).with_name("provenance.json").read_text()
+    )
+    assert record["parents"]["finder"] == manifest["finder", "finder"]["version"]
+    assert "finder_weights" in record["inputs"]
+
+
+def test_metrics_hold_close_pairs_and_equal_purity(found):
+    records = json.loads((found.face / "metrics.json").read_text())
+    keys = {(record["metric"], record["dataset"], record["detector"], record["subset"]) for record in records}
+    assert ("completeness", "injected:sky", "cnn", "close_pair_fainter") in keys
+    assert any(key[0] == "purity" and key[2] == "cnn" and key[3].startswith("probability:") for key in keys)
+    assert not any(detector == "finder" for _, _, detector, _ in keys)
+
+
+def test_the_report_shows_how_far_the_probabilities_can_be_trusted(found):
+    assert "finder: detection probability" in (found.face / "report.html").read_text()
+
+
+def test_a_change_of_the_finder_plans_its_training_and_what_follows(found, tmp_path):
+    finder = CHANGES["finders"]["finder"]
+    changed = {**finder, "training": {**finder["training"], "max_epochs": 3}}
+    backup = tmp_path / "config.yaml"
+    shutil.copy(found.folder / "config.yaml", backup)
+    found.configure(**{**CHANGES, "finders": {"finder": changed}})
+    planned = found.planned()
+    shutil.copy(backup, found.folder / "config.yaml")
+
+    assert planned["train_finder"] == 1 and planned["infer_tile"] == 4
+    assert not {"scene_shard", "train_model", "evaluate_model", "baseline_tile"} & set(planned)

@@ -1,0 +1,52 @@
+# finder: a network learns from the training patches of sky to find sources
+#
+# needs   scene/train and scene/validation
+# makes   finder/<name>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
+# steps   one job a network, on a GPU if there is one; a job that was killed goes on from its last checkpoint
+
+
+rule finder:
+    input:
+        plan.targets("finder"),
+    localrule: True
+
+
+rule train_finder:
+    input:
+        train_stamps=input_of("finder", "train_stamps"),
+        train_truth=input_of("finder", "train_truth"),
+        validation_stamps=input_of("finder", "validation_stamps"),
+        validation_truth=input_of("finder", "validation_truth"),
+    output:
+        weights=product_of("finder", "weights.safetensors"),
+        card=product_of("finder", "model.yaml"),
+        history=product_of("finder", "history.csv"),
+        curves=report(
+            product_of("finder", "curves.png"),
+            category="Training",
+            caption="../captions/curves.rst",
+        ),
+        provenance=product_of("finder", "provenance.json"),
+    log:
+        "results/logs/finder/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/finder/{name}.{version}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: execution_of("threads", 1)
+    resources:
+        mem_mb=3500,
+        runtime=600,
+        # How the training is executed changes no recipe, so it is no param: a change plans nothing.
+        device=execution_of("device"),
+        workers=execution_of("workers"),
+        progress=execution_of("progress"),
+        cache_limit_gb=execution_of("cache_limit_gb"),
+    params:
+        recipe=recipe_of("finder"),
+        folder=folder_of("finder"),
+        code=code_stamp("skymill.training.finder"),
+    message:
+        "finder: network {wildcards.name}"
+    script:
+        "../scripts/train_finder.py"
