@@ -130,7 +130,7 @@ class NetworkFinderConfig(Windows):
     )
 
 
-FinderConfig = Annotated[
+CandidateDetectorConfig = Annotated[
     SourceExtractorConfig | SepConfig | PhotutilsConfig | NetworkFinderConfig,
     Field(discriminator="kind", description="What finds candidates."),
 ]
@@ -139,7 +139,7 @@ FinderConfig = Annotated[
 class CandidateConfig(SurveyMatch):
     """Where on a tile the networks measure, and how well the tile must fit the survey they were trained for."""
 
-    detector: FinderConfig = Field(
+    detector: CandidateDetectorConfig = Field(
         SepConfig(kind="sep", setting="plain"), description="The detector that finds the candidates."
     )
     blended_radius_fwhm: float = Field(
