@@ -7,7 +7,8 @@ from typing import Any
 
 from skymill.config.finder import FinderConfig
 from skymill.config.scene import SceneConfig
-from skymill.plan.artifact import SIDES, Artifact, cut_into_shards
+from skymill.config.simulate import SIDES
+from skymill.plan.artifact import Artifact, cut_into_shards
 
 LEARNED = ("train", "validation")
 
