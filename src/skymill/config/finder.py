@@ -51,7 +51,7 @@ class DetectionTaskConfig(ConfigModel):
     )
 
 
-UNUSED = ("shift_px", "zoom", "rotate", "psf_fwhm_ratio", "added_noise_rms")
+UNUSED = ("shift_px", "zoom", "rotate", "psf_fwhm_ratio", "background_rms", "added_noise_rms")
 """Ways of augmentation that move or blur light without its truth: for stamps only."""
 
 

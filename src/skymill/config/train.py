@@ -207,6 +207,14 @@ class AugmentConfig(ConfigModel):
         "the network is told.",
     )
 
+    background_rms: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="Residual background: standard deviation of a constant, and of a slope over half of the stamp on "
+        "each axis, added to each image (also to those that validate), units of the background rms.",
+    )
+
     @model_validator(mode="after")
     def _positive(self) -> AugmentConfig:
         if not 0.25 <= self.zoom[0] <= self.zoom[1] <= 4:

@@ -44,7 +44,8 @@ def _model(entry: Entry) -> dict[str, Any]:
     except SkymillError as error:
         card = {"card": f"cannot be read: {error}"}
     facts = [(label, text(card[key])) for key, label in FACTS.items() if key in card]
-    facts.append(("Training took", duration(entry.wall_time_s)))
+    if isinstance(hours := card.get("hours"), float):
+        facts.append(("Training took", duration(3600 * hours)))
     return {
         "name": entry.name,
         "facts": facts,

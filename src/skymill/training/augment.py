@@ -140,6 +140,13 @@ def blur(light: Tensor, draws: Draws, psf_fwhm_px: float) -> Tensor:
     return gaussian_blur2d(light, 2 * half + 1, torch.stack([sigma, sigma], dim=1), border_type="constant")
 
 
+def planes(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a plane for each image (b, c, y, x): constant, and rise over half of each side, are standard normal."""
+    level, rise_y, rise_x = torch.randn((3, len(image), 1, 1, 1), generator=generator, device=image.device)
+    y, x = (torch.linspace(-1, 1, size, device=image.device) for size in image.shape[-2:])
+    return level + rise_y * y[:, None] + rise_x * x
+
+
 class Augment:
     """Make batches of windows.
 
@@ -197,6 +204,8 @@ class Augment:
         generator = torch.Generator(device)
         generator.manual_seed(int(rng(self.seed, "train", "noise", *key).integers(2**62)))
         image = self.noise(light.sum(dim=1, keepdim=True), generator)
+        if self.config.background_rms > 0:
+            image = image + self.config.background_rms * planes(image, generator)
         if self.config.added_noise_rms[1] > 0:
             image = image + draws.noise.to(device)[:, None, None, None] * normal_like(image, generator)
         unit = torch.sqrt(1 + draws.noise.to(device) ** 2)  # (b,)

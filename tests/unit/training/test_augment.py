@@ -14,6 +14,7 @@ from skymill.training.augment import (
     blur,
     draw,
     place,
+    planes,
     stretch,
     unchanged,
     warp,
@@ -289,3 +290,19 @@ def test_noise_is_keyed_by_epoch_and_batch_and_validations_by_batch():
     assert torch.equal(made[1,], augment.as_they_are(windows, 1).image)
     images = list(made.values())
     assert not any(torch.equal(a, b) for row, a in enumerate(images) for b in images[:row])
+
+
+def test_planes_are_standard_normal_in_level_and_rise():
+    image = torch.zeros(4000, 1, 9, 11)
+    made = planes(image, torch.Generator().manual_seed(3))
+    assert made.shape == image.shape
+    level, rise_y, rise_x = (
+        made[:, 0, 4, 5],
+        made[:, 0, -1, 5] - made[:, 0, 4, 5],
+        made[:, 0, 4, -1] - made[:, 0, 4, 5],
+    )
+    for part in (level, rise_y, rise_x):
+        assert float(part.mean()) == pytest.approx(0.0, abs=0.06)
+        assert float(part.std()) == pytest.approx(1.0, abs=0.04)
+    # A plane: the second differences vanish.
+    assert float(made.diff(n=2, dim=-1).abs().max()) < 1e-5
