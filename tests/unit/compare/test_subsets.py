@@ -125,6 +125,7 @@ def test_subsets_of_sources(sources, measurement, as_truth):
     }
     assert subsets == {
         "all": [0, 1, 2, 3, 4],
+        "close_pair_fainter": [],
         "galaxies": [0, 1, 4],
         "stars": [2],
         "bright": [0, 1, 2, 4],
