@@ -147,7 +147,8 @@ def _add_ship(commands) -> None:
         "ship",
         help="put a trained model where runs find it (config: pretrained)",
         description="Write weights at half precision, the card with its test figures and the training's history to "
-        "FOLDER/<survey>/NAME. A model that is there under that name is replaced.",
+        "FOLDER/<survey>/NAME. A model that is there under that name is replaced. Needs what training needs "
+        "(envs/train.yaml).",
     )
     command.add_argument(
         "model", metavar="MODEL", help="folder of the trained model (results/artifacts/train/…)"
