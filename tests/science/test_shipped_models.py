@@ -1,0 +1,33 @@
+"""The networks that are shipped: they load, fit this code and their surveys, and are small."""
+
+from pathlib import Path
+
+import pytest
+
+from skymill.data.survey import load_survey
+from skymill.training.card import load_model
+from skymill.training.history import read_history
+
+REPOSITORY = Path(__file__).parents[2]
+MODELS = sorted(path.parent for path in (REPOSITORY / "models").glob("*/*/model.yaml"))
+LARGEST_BYTES = 10_000_000
+
+
+def test_there_are_networks_for_both_surveys():
+    assert {folder.parent.name for folder in MODELS} >= {"hst_f160w", "sdss_r"}
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_a_shipped_network_fits_the_code_and_its_survey(folder):
+    # Loading compares the weights with their checksum, and what the code makes of them with the card's probe.
+    card = load_model(folder).card
+    survey = load_survey(folder.parent.name, REPOSITORY / "config" / "surveys")
+    assert card.survey.physics() == survey.physics()
+    assert card.calibration.galaxies >= 1000
+    assert len(read_history(folder / "history.csv")) == card.epochs
+    assert card.hours > 0 and card.device and card.limits
+
+
+def test_all_of_them_together_are_small():
+    total = sum(path.stat().st_size for folder in MODELS for path in folder.glob("*.safetensors"))
+    assert total <= LARGEST_BYTES
