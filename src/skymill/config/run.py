@@ -48,7 +48,7 @@ class RunConfig(ConfigModel):
     train: Literal["models", "pretrained"] = Field(
         "models",
         description="models: the networks of `models` are trained. pretrained: none is; those of the same names that "
-        "are shipped for the survey are taken.",
+        "are shipped for the survey are taken, the others left out with a note.",
     )
     models: dict[Name, ModelConfig] = Field({}, description="Networks to train, by name.")
     ensembles: dict[Name, EnsembleConfig] = Field({}, description="Averages of networks, by name.")

@@ -21,7 +21,7 @@ from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.finders import add_finders
 from skymill.plan.plan import Plan
-from skymill.plan.shipped import gives_images, identities, shipped_files
+from skymill.plan.shipped import find_shipped, gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
 
 PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
@@ -192,10 +192,10 @@ class _Builder:
 
     def _take_shipped(self) -> None:
         """Add the networks that are trained already; their files count by content."""
-        for name, folder in self.config.shipped().items():
-            where = self._locate(self.config.models_dir)
-            files = shipped_files(where, self.survey.name, folder, f"pretrained.{name}")
-            params = {"survey": self.survey.physics(), "shipped": folder}
+        found, notes = find_shipped(self.config, self._locate(self.config.models_dir))
+        self.notes += notes
+        for name, files in found.items():
+            params = {"survey": self.survey.physics(), "shipped": self.config.shipped()[name]}
             self._add("train", name, params, outside=identities(files), inputs=files)
 
     def _models(self) -> list[Artifact]:

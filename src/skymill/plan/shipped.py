@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from skymill.config.run import RunConfig
 from skymill.config.train import AnyNetwork
 from skymill.errors import ConfigError
 from skymill.provenance.record import sha256
@@ -43,6 +44,49 @@ def shipped_files(models_dir: str | Path, survey: str, name: str, key: str) -> d
             remedy="Name one of those, or train one: config models.",
         )
     return files
+
+
+def find_shipped(
+    config: RunConfig, models_dir: str | Path
+) -> tuple[dict[str, dict[str, str]], list[dict[str, str]]]:
+    """Return the files of the shipped networks that a run takes, and notes on those that it has to do without.
+
+    With ``train: pretrained`` a network of `models` that is not shipped is left out; one that `pretrained` names has
+    to be there, and one at least altogether.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    models_dir : str or Path
+        Folder of the shipped networks.
+
+    Returns
+    -------
+    files : dict of str to dict
+        By name in the run.
+    notes : list of dict
+        ``{"what": …, "reason": …}``.
+
+    Raises
+    ------
+    ConfigError
+        If a network is missing that has to be there.
+    """
+    found, notes = {}, []
+    for name, folder in config.shipped().items():
+        key = f"pretrained.{name}" if name in config.pretrained else f"models.{name} with train: pretrained"
+        try:
+            found[name] = shipped_files(models_dir, config.survey, folder, key)
+        except ConfigError as error:
+            if name in config.pretrained:
+                raise
+            notes.append({"what": f"model {name}", "reason": str(error)})
+    if notes and not found:
+        raise ConfigError(
+            "train", expected="models, or shipped networks for pretrained", found=notes[0]["reason"]
+        )
+    return found, notes
 
 
 def identities(files: dict[str, str]) -> dict[str, str]:
