@@ -1,9 +1,9 @@
 """The whole chain on a tiny configuration, and what a dry run plans afterwards."""
 
 import json
+import os
 import re
 import shutil
-import time
 
 import pytest
 
@@ -64,12 +64,13 @@ def test_every_catalogue_keeps_to_one_schema(finished):
 
 
 def test_nothing_is_left_to_do_and_planning_is_quick(finished):
-    started = time.perf_counter()
+    before = os.times()
     done = finished.run("--dry-run")
-    took = time.perf_counter() - started
+    after = os.times()
     assert "Nothing to be done" in done.stdout, done.stdout
-    # The target is 5 s on an idle machine; the rest is for the tests that run beside this one.
-    assert took < 10
+    # Processor time: what else the machine does counts little. The target is 5 s.
+    took = after.children_user + after.children_system - before.children_user - before.children_system
+    assert 0.1 < took < 8
 
 
 @pytest.mark.parametrize("stage", STAGES)
