@@ -38,10 +38,7 @@ def blend_set(
         If shards are missing or overlap.
     """
     with recording(recipe, Path(stamps).parent) as record:
-        parts = sorted(
-            (Catalogue.read(path, "blends") for path in truths), key=lambda part: part["stamp_id"][0]
-        )
-        catalogue = Catalogue.concatenate(parts, essentials(recipe))
+        catalogue = Catalogue.gather(truths, "blends", "stamp_id", essentials(recipe))
         survey = Survey.model_validate(recipe["params"]["survey"])
         record.rows = link_shards(stamps, shards, stamp_attributes(recipe, survey))
         centrals = int((catalogue["role"] == "central").sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,20 @@ class Catalogue:
         return cls(
             vstack([part.table for part in parts], metadata_conflicts="silent"), parts[0].schema.name, meta
         )
+
+    @classmethod
+    def gather(
+        cls, paths: Sequence[str | Path], schema: str, number: str, meta: Meta | None = None
+    ) -> Catalogue:
+        """Read the catalogues of shards, in any order, and put them below each other by the column `number`.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read or is of another schema.
+        """
+        parts = [cls.read(path, schema) for path in paths]
+        return cls.concatenate(sorted(parts, key=lambda part: part[number][0]), meta)
 
     @classmethod
     def read(cls, path: str | Path, schema: str | None = None) -> Catalogue:

@@ -37,10 +37,7 @@ def scene_set(
         If shards are missing or overlap.
     """
     with recording(recipe, Path(stamps).parent) as record:
-        parts = sorted(
-            (Catalogue.read(path, "scenes") for path in truths), key=lambda part: part["patch_id"][0]
-        )
-        catalogue = Catalogue.concatenate(parts, essentials(recipe))
+        catalogue = Catalogue.gather(truths, "scenes", "patch_id", essentials(recipe))
         survey = Survey.model_validate(recipe["params"]["survey"])
         record.rows = link_shards(stamps, shards, stamp_attributes(recipe, survey))
         catalogue.write(truth)

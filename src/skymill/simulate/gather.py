@@ -42,10 +42,7 @@ def simulate_population(
         If shards are missing, or no galaxy at all could be drawn.
     """
     with recording(recipe, Path(stamps).parent) as record:
-        parts = sorted(
-            (Catalogue.read(path, "galaxies") for path in truths), key=lambda part: part["galaxy_id"][0]
-        )
-        catalogue = Catalogue.concatenate(parts, essentials(recipe))
+        catalogue = Catalogue.gather(truths, "galaxies", "galaxy_id", essentials(recipe))
         failed = int(((catalogue["flags"] & Flag.FAILED) > 0).sum())
         if failed == len(catalogue):
             raise DataError(

@@ -41,35 +41,20 @@ LIMITS = (
 )
 
 
-class Card(ConfigModel):
-    """What a model is."""
+class TrainingCard(ConfigModel):
+    """What every card says of a network and its training."""
 
-    format: Literal[2] = Field(FORMAT, description="Version of this card's layout.")
-    name: str = Field(description="Name of the model.")
+    name: str = Field(description="Name of the network.")
     version: str = Field(description="Version of the training's artifact.")
-    network: AnyNetwork = Field(description="The network's options.")
-    task: TaskConfig = Field(description="What it learned.")
-    input_px: int = Field(gt=0, description="Side of the stamps, pixels.")
-    bands: tuple[str, ...] = Field(min_length=1, description="Bands of the stamps.")
-    survey: Survey = Field(description="The survey that the stamps were simulated for.")
+    input_px: int = Field(gt=0, description="Side of the images that it was trained on, pixels.")
+    bands: tuple[str, ...] = Field(min_length=1, description="Bands of the images.")
+    survey: Survey = Field(description="The survey that the images were simulated for.")
     training: TrainConfig = Field(description="How it was trained.")
     seed: int = Field(description="Seed of the training.")
     parents: dict[str, str] = Field(description="Versions of the artifacts that it was trained on, by role.")
-    population: dict[str, Any] = Field(description="Recipe of the galaxies.")
-    blend: dict[str, Any] = Field(description="Recipe of the blends.")
-    blends_per_epoch: int = Field(ge=1, description="Blends in an epoch, new ones in each.")
-    validation_blends: int = Field(ge=1, description="Blends validated and calibrated on.")
-    start: str | None = Field(
-        None, description="What the training started from: model, version, checksum; null: nothing."
-    )
     epochs: int = Field(ge=1, description="Epochs trained, those of what it started from left out.")
     best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
-    validation: dict[str, float] = Field(
-        description="Loss and metrics of that epoch on the validation blends."
-    )
-    calibration: Calibration = Field(description="What its errors are worth, from the validation blends.")
-    probe: tuple[float, ...] = Field(description="What it gives for the stamps of skymill.training.probe.")
-    test: dict[str, str] = Field({}, description="Figures of test blends, with their 95 % intervals.")
+    validation: dict[str, float] = Field(description="Loss and metrics of that epoch in validation.")
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")
     precision: str = Field(description="Number type of the training.")
@@ -79,6 +64,24 @@ class Card(ConfigModel):
     )
     code: str = Field(description="Stamp of the training code.")
     weights_sha256: str = Field(description="Checksum of the weights' file.")
+
+
+class Card(TrainingCard):
+    """What a model is."""
+
+    format: Literal[2] = Field(FORMAT, description="Version of this card's layout.")
+    network: AnyNetwork = Field(description="The network's options.")
+    task: TaskConfig = Field(description="What it learned.")
+    population: dict[str, Any] = Field(description="Recipe of the galaxies.")
+    blend: dict[str, Any] = Field(description="Recipe of the blends.")
+    blends_per_epoch: int = Field(ge=1, description="Blends in an epoch, new ones in each.")
+    validation_blends: int = Field(ge=1, description="Blends validated and calibrated on.")
+    start: str | None = Field(
+        None, description="What the training started from: model, version, checksum; null: nothing."
+    )
+    calibration: Calibration = Field(description="What its errors are worth, from the validation blends.")
+    probe: tuple[float, ...] = Field(description="What it gives for the stamps of skymill.training.probe.")
+    test: dict[str, str] = Field({}, description="Figures of test blends, with their 95 % intervals.")
     intended_use: str = Field(INTENDED_USE, description="What it is for.")
     limits: str = Field(LIMITS, description="What it is not for.")
 
@@ -108,6 +111,11 @@ class Model(NamedTuple):
     network: nn.Module
     task: Task
     card: Card
+
+
+def plain_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the network's weights on the CPU in the ordinary memory layout, as safetensors wants them."""
+    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 def save_weights(path: str | Path, weights: dict[str, Tensor]) -> str:

@@ -12,11 +12,18 @@ from skymill.errors import DataError
 from skymill.models.build import count_parameters
 from skymill.models.ensemble import Ensemble
 from skymill.provenance.record import recording
-from skymill.training.card import CARD, WEIGHTS, Model, load_model, save_weights, write_card
-from skymill.training.history import best_epoch, draw_curves, read_history, write_history
-from skymill.training.loop import plain_weights
+from skymill.training.card import (
+    CARD,
+    WEIGHTS,
+    Model,
+    load_model,
+    plain_weights,
+    save_weights,
+    write_card,
+)
+from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, read_history, write_history
 from skymill.training.probe import probe
-from skymill.training.train import CURVES, HISTORY, calibrate_network, validation_batches
+from skymill.training.train import calibrate_network, validation_batches
 
 log = logging.getLogger(__name__)
 

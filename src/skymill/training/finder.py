@@ -18,19 +18,19 @@ from skymill.data.survey import Survey
 from skymill.errors import TrainingError
 from skymill.metrics.calibration import calibration_error, fit_logistic, logistic, reliability
 from skymill.metrics.ranking import rank
-from skymill.models.build import count_parameters
 from skymill.models.detection_unet import DetectionUnet
 from skymill.models.device import choose_device, describe_device
 from skymill.provenance.code import code_stamp
 from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.tasks.detection import DetectionTask
+from skymill.tasks.patches import Patches
 from skymill.training.card import CARD, WEIGHTS, save_weights, write_card
 from skymill.training.finder_card import Calibration, FinderCard
-from skymill.training.history import best_epoch, draw_curves, write_history
-from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
+from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
+from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.scenes import EpochOrder, PatchAugment, SceneData, whole
-from skymill.training.train import CHECKPOINTS, CURVES, HISTORY, NOT_METRICS, cpu_threads
+from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +43,9 @@ LEAST_TOLD = 0.05
 class DetectionModule(BlendModule):
     """The training loop's module, on patches of sky instead of blends."""
 
-    def training_step(self, patches: dict[str, Tensor], batch_index: int) -> Tensor:
-        """Return the loss of an augmented batch."""
-        with torch.no_grad():
-            batch = self.augment(patches, self.current_epoch, batch_index)
-            inputs = self.task.inputs(batch.image)
-        loss = self.task.loss(self.network(inputs), batch)
-        self._note("train", loss, len(batch.image))
-        return loss
-
-    def validation_step(self, patches: dict[str, Tensor], batch_index: int) -> None:
-        """Add a batch of whole patches to the validation's figures."""
-        batch = whole(patches)
-        outputs = self.network(self.task.inputs(batch.image))
-        self._note("validation", self.task.loss(outputs, batch), len(batch.image))
-        self.validation_metrics.update(outputs, batch)
+    def inputs(self, batch: Patches) -> Tensor:
+        """Return what the network is given of a batch."""
+        return self.task.inputs(batch.image)
 
 
 def train_finder(
@@ -115,13 +103,16 @@ def train_finder(
         )
         weights = load_file(folder / CHECKPOINTS / BEST)
         module.network.load_state_dict(weights)
-        facts = {
-            "train_patches": train.n,
-            "validation_patches": validation.n,
-            "detection": calibrate(module.network, module.task, loaders[1], device),
-            "weights_sha256": save_weights(folder / WEIGHTS, weights),
-        }
-        card = _card(recipe, config, survey, module, device, facts)
+        card = FinderCard(
+            **training_facts(recipe, config, module, device),
+            network=config.network,
+            task=config.task,
+            train_patches=train.n,
+            validation_patches=validation.n,
+            detection=calibrate(module.network, module.task, loaders[1], device),
+            code=code_stamp("skymill.training.finder"),
+            weights_sha256=save_weights(folder / WEIGHTS, weights),
+        )
         write_card(folder / CARD, card)
         write_history(folder / HISTORY, module.history)
         draw_curves(folder / CURVES, module.history, f"{recipe['name']} {recipe['version']}")
@@ -155,38 +146,6 @@ def _module(recipe: Mapping[str, Any], config: FinderConfig, survey: Survey) -> 
     augment = PatchAugment(config.training.augment, config.input_px, seed)
     identity = f"{recipe['version']} {code_stamp('skymill.training.finder')}"
     return DetectionModule(network, task, config.training, augment, identity)
-
-
-def _card(
-    recipe: Mapping[str, Any],
-    config: FinderConfig,
-    survey: Survey,
-    module: DetectionModule,
-    device: torch.device,
-    facts: Mapping[str, Any],
-) -> FinderCard:
-    best = best_epoch(module.history)
-    return FinderCard(
-        name=recipe["name"],
-        version=recipe["version"],
-        network=config.network,
-        task=config.task,
-        input_px=config.input_px,
-        bands=(survey.band,),
-        survey=survey,
-        training=config.training,
-        seed=recipe["params"]["seed"],
-        parents=dict(recipe["parents"]),
-        epochs=len(module.history),
-        best_epoch=int(best["epoch"]),
-        validation={name: value for name, value in best.items() if name not in NOT_METRICS},
-        parameters=count_parameters(module.network),
-        device=describe_device(device),
-        precision=precision_of(config.training, device),
-        hours=sum(row["seconds"] for row in module.history) / 3600,
-        code=code_stamp("skymill.training.finder"),
-        **facts,
-    )
 
 
 @torch.inference_mode()

@@ -9,11 +9,9 @@ from pydantic import Field
 
 from skymill.config.base import ConfigModel
 from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig
-from skymill.config.train import TrainConfig
-from skymill.data.survey import Survey
 from skymill.models.detection_unet import DetectionUnet
 from skymill.tasks.detection import DetectionTask
-from skymill.training.card import CARD, WEIGHTS, check_fit, read_card, read_weights
+from skymill.training.card import CARD, WEIGHTS, TrainingCard, check_fit, read_card, read_weights
 
 FORMAT = 1
 
@@ -52,34 +50,15 @@ class Calibration(ConfigModel):
     )
 
 
-class FinderCard(ConfigModel):
+class FinderCard(TrainingCard):
     """What a network that finds sources is."""
 
     format: Literal[1] = Field(FORMAT, description="Version of this card's layout.")
-    name: str = Field(description="Name of the network.")
-    version: str = Field(description="Version of the training's artifact.")
     network: DetectionUnetConfig = Field(description="The network's options.")
     task: DetectionTaskConfig = Field(description="What it learned.")
-    input_px: int = Field(gt=0, description="Side of the windows that it was trained on, pixels.")
-    bands: tuple[str, ...] = Field(min_length=1, description="Bands of the patches.")
-    survey: Survey = Field(description="The survey that the patches were simulated for.")
-    training: TrainConfig = Field(description="How it was trained.")
-    seed: int = Field(description="Seed of the training.")
-    parents: dict[str, str] = Field(description="Versions of the sets of patches, by role.")
     train_patches: int = Field(ge=1, description="Patches trained on.")
     validation_patches: int = Field(ge=1, description="Patches validated on, and calibrated with.")
-    epochs: int = Field(ge=1, description="Epochs trained.")
-    best_epoch: int = Field(ge=1, description="Epoch that the weights are from: lowest validation loss.")
-    validation: dict[str, float] = Field(
-        description="Loss and metrics of that epoch on the validation patches."
-    )
     detection: Calibration = Field(description="From peaks to probabilities.")
-    parameters: int = Field(ge=1, description="Trained parameters.")
-    device: str = Field(description="What it was trained on.")
-    precision: str = Field(description="Number type of the training.")
-    hours: float = Field(ge=0, description="Time spent in epochs, those before a resumption included.")
-    code: str = Field(description="Stamp of the training code.")
-    weights_sha256: str = Field(description="Checksum of the weights' file.")
     intended_use: str = Field(INTENDED_USE, description="What it is for.")
     limits: str = Field(LIMITS, description="What it is not for.")
 

@@ -11,6 +11,7 @@ from skymill.provenance.atomic import atomic_path, write_text
 FIGURES_OF_MERIT = {"flux_mape": "percent", "average_precision": ""}
 """What says best how a training goes, the first that a history has, with its unit."""
 
+HISTORY, CURVES = "history.csv", "curves.png"
 Epoch = dict[str, float]
 """One row: epoch (from 1), train_loss, validation_loss, the task's metrics, learning_rate, seconds."""
 

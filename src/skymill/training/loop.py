@@ -27,10 +27,13 @@ from torch.utils.data import DataLoader
 
 from skymill.config.train import TrainConfig
 from skymill.errors import TrainingError
+from skymill.models.inputs import StampInputs
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
+from skymill.tasks.batch import Batch
 from skymill.tasks.registry import Task
 from skymill.training.augment import Augment
+from skymill.training.card import plain_weights
 from skymill.training.decay import learning_rate, waited
 from skymill.training.history import Epoch
 
@@ -100,16 +103,20 @@ class BlendModule(pl.LightningModule):
         """Return the loss of an augmented batch."""
         with torch.no_grad():
             batch = self.augment(windows, self.current_epoch, batch_index)
-            inputs = self.task.inputs(batch.image, batch.condition)
+            inputs = self.inputs(batch)
         loss = self.task.loss(self.network(inputs), batch)
-        self._note("train", loss, len(batch.flux))
+        self._note("train", loss, len(batch.image))
         return loss
+
+    def inputs(self, batch: Batch) -> StampInputs:
+        """Return what the network is given of a batch."""
+        return self.task.inputs(batch.image, batch.condition)
 
     def validation_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
         """Add a batch to the validation's figures."""
         batch = self.augment.as_they_are(windows, batch_index)
-        outputs = self.network(self.task.inputs(batch.image, batch.condition))
-        self._note("validation", self.task.loss(outputs, batch), len(batch.flux))
+        outputs = self.network(self.inputs(batch))
+        self._note("validation", self.task.loss(outputs, batch), len(batch.image))
         self.validation_metrics.update(outputs, batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -184,11 +191,6 @@ class Checkpoints(Checkpoint):
                 save_file(plain_weights(module.network), partial)
         with atomic_path(self.folder / LAST) as partial:
             trainer.save_checkpoint(partial)
-
-
-def plain_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Return the network's weights on the CPU in the ordinary memory layout, as safetensors wants them."""
-    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 @dataclass(frozen=True)

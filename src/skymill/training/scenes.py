@@ -163,6 +163,10 @@ class PatchAugment:
             torch.stack(images), torch.stack(segments).float(), patches["owner"][rows], y, x, snr, brighter
         )
 
+    def as_they_are(self, patches: dict[str, Tensor], batch: int) -> Patches:
+        """Return whole patches, for validation."""
+        return whole(patches)
+
 
 def turned(image: Tensor, turns: int, flip: bool) -> Tensor:
     """Turn the last two axes (y, x) by quarter turns from +x towards +y, then mirror them in x."""

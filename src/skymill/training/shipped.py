@@ -5,7 +5,6 @@ They are part of the project, not of a run: weights at half precision, the card,
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -16,16 +15,15 @@ import torch
 
 from skymill.data.survey import Survey
 from skymill.errors import DataError, VersionError
+from skymill.metrics.record import from_json
 from skymill.provenance.atomic import atomic_path
 from skymill.provenance.record import recording
-from skymill.training.card import CARD, WEIGHTS, load_model, save_weights, write_card
-from skymill.training.history import draw_curves, read_history, write_history
-from skymill.training.loop import plain_weights
+from skymill.training.card import CARD, WEIGHTS, load_model, plain_weights, save_weights, write_card
+from skymill.training.history import CURVES, HISTORY, draw_curves, read_history, write_history
 from skymill.training.probe import probe
 
 log = logging.getLogger(__name__)
 
-HISTORY, CURVES = "history.csv", "curves.png"
 TEST_DATASETS = ("test_blends", "real_blends")
 TEST_METRICS = ("flux_mape", "mag_sigma", "outlier_fraction", "coverage_68", "coverage_95")
 TEST_SUBSETS = ("all", "both_found")
@@ -128,21 +126,21 @@ def ship_model(
 def _test_figures(metrics: str | Path, detector: str) -> dict[str, str]:
     """Return the test figures of one detector as text, with their 95 % intervals."""
     try:
-        records = json.loads(Path(metrics).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        records = from_json(Path(metrics).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise DataError(metrics, expected="the metrics of a run", found=str(error)) from error
     figures = {
-        f"{one['dataset']}, {one['subset']}: {one['metric']}": (
-            f"{one['value']:.4g} [{one['low']:.4g}, {one['high']:.4g}] {one['unit']}, n = {one['n']}"
+        f"{one.dataset}, {one.subset}: {one.metric}": (
+            f"{one.value:.4g} [{one.low:.4g}, {one.high:.4g}] {one.unit}, n = {one.n}"
         )
         for one in records
-        if one["detector"] == detector
-        and one["dataset"] in TEST_DATASETS
-        and one["metric"] in TEST_METRICS
-        and one["subset"] in TEST_SUBSETS
+        if one.detector == detector
+        and one.dataset in TEST_DATASETS
+        and one.metric in TEST_METRICS
+        and one.subset in TEST_SUBSETS
     }
     if not figures:
-        names = sorted({one["detector"] for one in records})
+        names = sorted({one.detector for one in records})
         raise DataError(
             metrics,
             expected=f"figures of '{detector}' on test blends",

@@ -35,7 +35,7 @@ def start_from(network: nn.Module, config: ModelConfig, folder: str | Path) -> N
     """
     given = load_model(folder)
     key = "models.*.start"
-    if given.card.network != config.network or given.task.values != 2 * _galaxies(config):
+    if given.card.network != config.network or given.card.task.outputs != config.task.outputs:
         raise ConfigError(
             f"{key}.model",
             expected=f"a network with the options of this one: {config.network.recipe_params()}, {config.task.outputs}",
@@ -51,7 +51,3 @@ def start_from(network: nn.Module, config: ModelConfig, folder: str | Path) -> N
     network.load_state_dict(given.network.state_dict())
     for stage in stages[: config.start.frozen_stages]:
         stage.requires_grad_(requires_grad=False)
-
-
-def _galaxies(config: ModelConfig) -> int:
-    return 2 if config.task.outputs == "central_and_companion" else 1

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from skymill.config.blend import BlendConfig
+from skymill.config.finder import FinderConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
@@ -30,7 +31,7 @@ from skymill.tasks.registry import Task
 from skymill.training.augment import Augment, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
-from skymill.training.history import best_epoch, draw_curves, write_history
+from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
 from skymill.training.noise import build_batch_noise
 from skymill.training.probe import probe
@@ -39,7 +40,6 @@ from skymill.training.start import start_from
 log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
-HISTORY, CURVES = "history.csv", "curves.png"
 NOT_METRICS = {"epoch", "train_loss", "learning_rate", "seconds"}
 
 
@@ -185,6 +185,33 @@ def calibrate_network(network: nn.Module, task: Task, batches: Iterable[Batch]) 
     return calibrate(*torch.cat(parts, dim=1))
 
 
+def training_facts(
+    recipe: Mapping[str, Any], config: ModelConfig | FinderConfig, module: BlendModule, device: torch.device
+) -> dict[str, Any]:
+    """Return what every card says of a training: the fields of a :class:`~skymill.training.card.TrainingCard`.
+
+    What the files and the code are is left to the caller: ``code`` and ``weights_sha256``.
+    """
+    survey, best = Survey.model_validate(recipe["params"]["survey"]), best_epoch(module.history)
+    return {
+        "name": recipe["name"],
+        "version": recipe["version"],
+        "input_px": config.input_px,
+        "bands": (survey.band,),
+        "survey": survey,
+        "training": config.training,
+        "seed": recipe["params"]["seed"],
+        "parents": dict(recipe["parents"]),
+        "epochs": len(module.history),
+        "best_epoch": int(best["epoch"]),
+        "validation": {name: value for name, value in best.items() if name not in NOT_METRICS},
+        "parameters": count_parameters(module.network),
+        "device": describe_device(device),
+        "precision": precision_of(config.training, device),
+        "hours": sum(row["seconds"] for row in module.history) / 3600,
+    }
+
+
 def _write_products(
     folder: Path,
     recipe: Mapping[str, Any],
@@ -195,43 +222,31 @@ def _write_products(
     start: str | Path | None,
 ) -> Card:
     """Calibrate, and write weights, card, history and curves."""
-    params, history, best = recipe["params"], module.history, best_epoch(module.history)
-    before = read_card(start) if start else None
-    survey = Survey.model_validate(params["survey"])
+    params, before = recipe["params"], read_card(start) if start else None
     weights = load_file(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
     network = module.network.to(device).eval()
     calibration = calibrate_network(network, module.task, _validation(module, validation, device))
+    facts = training_facts(recipe, config, module, device)
+    if before is not None:
+        facts["hours"] += before.hours
+        facts["start"] = (
+            f"{config.start.model}, version {before.version}, weights {before.weights_sha256[:12]}"
+        )
     card = Card(
-        name=recipe["name"],
-        version=recipe["version"],
+        **facts,
         network=config.network,
         task=config.task,
-        input_px=config.input_px,
-        bands=(survey.band,),
-        survey=survey,
-        training=config.training,
-        seed=params["seed"],
-        parents=dict(recipe["parents"]),
         population=params["population"],
         blend=params["blend"],
         blends_per_epoch=params["blend"]["n_train"],
         validation_blends=params["blend"]["n_validation"],
-        start=before
-        and f"{config.start.model}, version {before.version}, weights {before.weights_sha256[:12]}",
-        epochs=len(history),
-        best_epoch=int(best["epoch"]),
-        validation={name: value for name, value in best.items() if name not in NOT_METRICS},
         calibration=calibration,
         probe=probe(module.network, module.task, calibration, config.input_px),
-        parameters=count_parameters(module.network),
-        device=describe_device(device),
-        precision=precision_of(config.training, device),
-        hours=sum(row["seconds"] for row in history) / 3600 + (before.hours if before else 0.0),
         code=code_stamp("skymill.training.train"),
         weights_sha256=save_weights(folder / WEIGHTS, weights),
     )
     write_card(folder / CARD, card)
-    write_history(folder / HISTORY, history)
-    draw_curves(folder / CURVES, history, f"{recipe['name']} {recipe['version']}")
+    write_history(folder / HISTORY, module.history)
+    draw_curves(folder / CURVES, module.history, f"{recipe['name']} {recipe['version']}")
     return card
