@@ -93,6 +93,10 @@ class FluxTaskConfig(ConfigModel):
 
     needs_masks: ClassVar[bool] = False
     """Whether the network has to give masks."""
+    learns_masks: ClassVar[bool] = False
+    """Whether the masks that a network gives are learned."""
+    learns_images: ClassVar[bool] = False
+    """Whether the deblended images that a network gives are learned, not a mere step on the way to the flux."""
 
     kind: Literal["flux"] = Field(description="What is learned.")
     outputs: Literal["central", "central_and_companion"] = Field(
@@ -117,12 +121,27 @@ class MaskFluxTaskConfig(FluxTaskConfig):
 
     kind: Literal["mask_flux"] = Field(description="What is learned.")
     mask_loss: Literal["bce", "dice", "bce_dice"] = Field("bce", description="Loss of the masks.")
-    mask_weight: float = Field(0.1, ge=0, description="Weight of the masks' loss beside the flux's.")
+    mask_weight: float = Field(
+        0.1,
+        ge=0,
+        description="Weight of the masks' loss beside the flux's; 0: masks are neither learned nor used.",
+    )
     share_weight: float = Field(
         1.0,
         ge=0,
-        description="Weight of the deblended image's loss beside the flux's: misplaced light over all light.",
+        description="Weight of the deblended image's loss beside the flux's: misplaced light over all light; 0: the "
+        "image is not learned.",
     )
+
+    @property
+    def learns_masks(self) -> bool:
+        """Whether the masks are learned."""
+        return self.mask_weight > 0
+
+    @property
+    def learns_images(self) -> bool:
+        """Whether the deblended images are learned."""
+        return self.share_weight > 0
 
 
 TaskConfig = Annotated[FluxTaskConfig | MaskFluxTaskConfig, Field(discriminator="kind")]

@@ -30,17 +30,18 @@ def deblend_blends(
     recipe : mapping
         Recipe of the artifact; ``params`` holds ``survey``.
     model : str or Path
-        The model's folder; its network gives images.
+        The model's folder; its network has learned to give images.
     stamps, truth : str or Path
         The set of blends and its catalogue.
     output : str or Path
-        HDF5 with the layers ``image`` (float32, image units, the galaxy alone) and ``masks`` (uint8), one stamp for
-        each blend in the order of the set, the middle at the central galaxy's pixel.
+        HDF5 with the layers ``image`` (float32, image units, the galaxy alone) and ``masks`` (uint8; not
+        from a network that has not learned masks), one stamp for each blend in the order of the set, the middle at the
+        central galaxy's pixel.
 
     Raises
     ------
     ConfigError
-        If the network gives no images.
+        If the network has not learned to give images.
     DataError, VersionError
         If a file cannot be read or written, or the weights do not fit.
     """
@@ -56,10 +57,9 @@ def deblend_blends(
             deblend(*mosaic_at(blends, central, rows, survey, gap_px), trained)
             for rows in chunks(central["stamp_id"])
         ]
-        layers = {
-            "image": np.concatenate([part.images for part in parts])[:, None],
-            "masks": np.concatenate([part.masks for part in parts])[:, None],
-        }
+        layers = {"image": np.concatenate([part.images for part in parts])[:, None]}
+        if trained.task.learns_masks:
+            layers["masks"] = np.concatenate([part.masks for part in parts])[:, None]
         write_shard(output, layers, 0, essentials(recipe))
         record.rows = len(central)
         log.info("%s: %d galaxies", recipe["name"], len(central))

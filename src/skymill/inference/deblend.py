@@ -25,12 +25,13 @@ class Deblended(NamedTuple):
     images : ndarray (n, s, s), float32
         The light that is said to be the galaxy's, image units: a share from 0 to 1 of each pixel of the tile, its noise
         included.
-    masks : ndarray (n, s, s), uint8
+    masks : ndarray (n, s, s), uint8, or None
         Bits 1: the galaxy is brighter than the threshold that the network was trained with; 2: its neighbours are.
+        None from a network that has not learned masks.
     """
 
     images: NDArray[np.float32]
-    masks: NDArray[np.uint8]
+    masks: NDArray[np.uint8] | None
 
 
 def deblend(tile: Tile, x: NDArray, y: NDArray, model: Model, *, device: str = "auto") -> Deblended:
@@ -43,14 +44,14 @@ def deblend(tile: Tile, x: NDArray, y: NDArray, model: Model, *, device: str = "
     x, y : ndarray (n,)
         0-based positions in pixels; a stamp's middle is the nearest whole pixel.
     model : Model
-        A network that gives images.
+        A network that has learned to give images.
     device : {'auto', 'cpu', 'gpu'}
         Where to compute.
 
     Raises
     ------
     ConfigError
-        If the network gives no images.
+        If the network has not learned to give images.
     """
     where = choose_device(device)
     model = model._replace(network=model.network.to(where))
@@ -58,16 +59,20 @@ def deblend(tile: Tile, x: NDArray, y: NDArray, model: Model, *, device: str = "
     for start in range(0, max(len(x), 1), BATCH_SIZE):
         some = slice(start, start + BATCH_SIZE)
         parts.append(_deblend_batch(tile, np.asarray(x[some]), np.asarray(y[some]), model, where))
-    return Deblended(*(np.concatenate(layers) for layers in zip(*parts, strict=True)))
+    images = np.concatenate([part.images for part in parts])
+    learns_masks = model.task.learns_masks
+    return Deblended(images, np.concatenate([part.masks for part in parts]) if learns_masks else None)
 
 
 @torch.inference_mode()
 def _deblend_batch(tile: Tile, x: NDArray, y: NDArray, model: Model, device: torch.device) -> Deblended:
     bits = cutouts(tile.mask, x, y, model.card.input_px)
     image, rms, outputs = look_at(tile, x, y, model, device, bits)
-    if outputs.share is None or outputs.masks is None:
+    if outputs.share is None or outputs.masks is None or not model.card.task.learns_images:
         raise ConfigError(
-            f"model {model.card.name}", expected="a network that gives images", found=model.card.network.kind
+            f"model {model.card.name}",
+            expected="a network that has learned to give images",
+            found=f"network {model.card.network.kind}, task {model.card.task.recipe_params()}",
         )
     size, inner = image.shape[-1], outputs.share.shape[-1]
     start = size // 2 - inner // 2

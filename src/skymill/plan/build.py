@@ -203,12 +203,13 @@ class _Builder:
         return [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
 
     def _gives_images(self, model: Artifact) -> bool:
-        """Whether a model's network takes galaxies out of their blends."""
+        """Whether a model has learned to take galaxies out of their blends."""
         name = model.recipe.name
         if name in self.config.shipped():
             return gives_images(model.inputs["card"])
         name = self.config.ensembles[name].model if name in self.config.ensembles else name
-        return self.config.models[name].network.gives_masks
+        model = self.config.models[name]
+        return model.network.gives_masks and model.task.learns_images
 
     def _blend_datasets(self) -> dict[str, Artifact]:
         """Return the sets of blends of this run that detectors are compared on."""

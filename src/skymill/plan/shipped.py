@@ -8,7 +8,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from skymill.config.run import RunConfig
-from skymill.config.train import AnyNetwork
+from skymill.config.train import AnyNetwork, TaskConfig
 from skymill.errors import ConfigError
 from skymill.provenance.record import sha256
 
@@ -95,7 +95,7 @@ def identities(files: dict[str, str]) -> dict[str, str]:
 
 
 def gives_images(card: str | Path) -> bool:
-    """Whether the network of a card gives masks and images.
+    """Whether the network of a card has learned to give images.
 
     Raises
     ------
@@ -103,7 +103,11 @@ def gives_images(card: str | Path) -> bool:
         If the file is not a model card.
     """
     try:
-        network = yaml.safe_load(Path(card).read_text(encoding="utf-8"))["network"]
-        return TypeAdapter(AnyNetwork).validate_python(network).gives_masks
+        values = yaml.safe_load(Path(card).read_text(encoding="utf-8"))
+        network = TypeAdapter(AnyNetwork).validate_python(values["network"])
+        task = TypeAdapter(TaskConfig).validate_python(values["task"])
+        return network.gives_masks and task.learns_images
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
-        raise ConfigError(card, expected="a model card with a network", found=str(error)) from error
+        raise ConfigError(
+            card, expected="a model card with a network and a task", found=str(error)
+        ) from error

@@ -91,7 +91,7 @@ def deblended_examples(entry: Entry, blends: Entry, background_rms: float, count
     place = centrals.select(np.argsort(centrals["stamp_id"], kind="stable"))
     with StampSet.open(entry.main) as stamps, StampSet.open(blends.main) as source:
         size = stamps.shape("image")[-1]
-        given = {layer: stamps.read(layer, stamp_ids)[:, 0] for layer in ("image", "masks")}
+        given = {layer: stamps.read(layer, stamp_ids)[:, 0] for layer in stamps.layers}
         canvases = {layer: source.read(layer, stamp_ids)[:, 0] for layer in ("image", "central")}
     examples = []
     for row, stamp_id in enumerate(stamp_ids):
@@ -103,7 +103,7 @@ def deblended_examples(entry: Entry, blends: Entry, background_rms: float, count
             picture(true, background_rms, "central alone", faint=NOISE_FREE),
             picture(found, background_rms, "deblended"),
             picture(found - true, background_rms, "difference", faint=-DIFFERENCE_RMS),
-            mask_picture(given["masks"][row], "masks"),
+            *([mask_picture(given["masks"][row], "masks")] if "masks" in given else []),
         ]
         examples.append(Example(pictures, blend_lines(truth.select(truth["stamp_id"] == stamp_id))))
     return examples

@@ -41,6 +41,7 @@ class FluxTask:
 
     def __init__(self, config: FluxTaskConfig, psf_fwhm_px: float) -> None:
         self.config = config
+        self.learns_masks = config.learns_masks
         self.anchor = Anchor(config.anchor_radius_fwhm * psf_fwhm_px, config.anchor_floor_sigma)
         self.galaxies = 2 if config.outputs == "central_and_companion" else 1
         self.values = 2 * self.galaxies

@@ -22,19 +22,28 @@ class MaskFluxTask(FluxTask):
     """The task `flux` with the deblended image and masks learned beside it; they tell what is blended, too."""
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Return the flux loss plus the weighted losses of the deblended image and of the masks."""
+        """Return the flux loss plus the weighted losses of the deblended image and of the masks.
+
+        What has no weight is not computed.
+        """
         logits, share = self._maps(outputs)
         size_px = share.shape[-1]
-        masks = MASK_LOSSES[self.config.mask_loss](logits, batch.masks(size_px))
-        misplaced = misplaced_light(share, *batch.layers(size_px)).mean()
-        flux = super().loss(outputs, batch)
-        return flux + self.config.mask_weight * masks + self.config.share_weight * misplaced
+        loss = super().loss(outputs, batch)
+        if self.config.learns_masks:
+            masks = MASK_LOSSES[self.config.mask_loss](logits, batch.masks(size_px))
+            loss = loss + self.config.mask_weight * masks
+        if self.config.learns_images:
+            misplaced = misplaced_light(share, *batch.layers(size_px)).mean()
+            loss = loss + self.config.share_weight * misplaced
+        return loss
 
     def columns(
         self, outputs: Outputs, image: Tensor, calibration: Calibration | None = None
     ) -> dict[str, Tensor]:
-        """Return the columns of `flux`, with BLENDED set where the masks overlap by `LEAST_OVERLAP`."""
+        """Return the columns of `flux`, with BLENDED set where learned masks overlap by `LEAST_OVERLAP`."""
         columns = super().columns(outputs, image, calibration)
+        if not self.learns_masks:
+            return columns
         central, neighbour = (self._maps(outputs)[0] > 0).unbind(dim=1)  # (b, y, x) each
         overlap = (central & neighbour).sum(dim=(1, 2)) / central.sum(dim=(1, 2)).clamp(min=1)  # (b,)
         columns["flags"] |= (overlap >= LEAST_OVERLAP).int() * int(Flag.BLENDED)

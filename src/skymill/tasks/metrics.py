@@ -11,7 +11,6 @@ from torchmetrics.classification import BinaryJaccardIndex
 
 from skymill.models.outputs import Outputs
 from skymill.tasks.batch import Batch
-from skymill.tasks.mask_flux import MaskFluxTask
 
 if TYPE_CHECKING:
     from skymill.tasks.registry import Task
@@ -21,7 +20,7 @@ class BlendMetrics(nn.Module):
     """Figures over all galaxies of a validation set.
 
     ``flux_mape`` (percent, mean of |ΔF| / F), ``flux_bias`` (percent, median of ΔF / F), ``coverage_68`` (fraction with
-    |ΔF| <= flux_err; 0.68 for honest errors) and, for tasks with masks, ``mask_iou_central`` and
+    |ΔF| <= flux_err; 0.68 for honest errors) and, where masks are learned, ``mask_iou_central`` and
     ``mask_iou_neighbour`` (intersection over union of all pixels).
 
     Parameters
@@ -34,7 +33,7 @@ class BlendMetrics(nn.Module):
         super().__init__()
         self.task = task
         self.mape, self.ratio, self.covered = MeanAbsolutePercentageError(), CatMetric(), MeanMetric()
-        names = ("mask_iou_central", "mask_iou_neighbour") if isinstance(task, MaskFluxTask) else ()
+        names = ("mask_iou_central", "mask_iou_neighbour") if task.learns_masks else ()
         self.iou = nn.ModuleDict({name: BinaryJaccardIndex() for name in names})
 
     def update(self, outputs: Outputs, batch: Batch) -> None:

@@ -25,10 +25,13 @@ class Task(Protocol):
         Numbers that the network gives for each stamp.
     galaxies : int
         Galaxies of a blend whose true flux is needed: 1 (the central one) or 2 (and its companion).
+    learns_masks : bool
+        Whether the network's masks mean something.
     """
 
     values: int
     galaxies: int
+    learns_masks: bool
 
     def inputs(self, image: Tensor, condition: Tensor) -> StampInputs:
         """Turn stamps (b, band, y, x) and what is known of them (b, 2) into the network's input."""

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from skymill.config.train import MaskFluxTaskConfig
 from skymill.data.tile import Tile, TileMeta
 from skymill.errors import ConfigError
 from skymill.inference import deblend as module
@@ -34,14 +35,15 @@ class NoImages(nn.Module):
         return Outputs(torch.zeros(len(inputs.image), 2))
 
 
-def model_of(network: nn.Module) -> Model:
+def model_of(network: nn.Module, **weights: float) -> Model:
     survey = SimpleNamespace(background_rms=RMS, gain_e_per_unit=100.0, psf_fwhm_px=2.0)
     card = SimpleNamespace(
         input_px=INPUT_PX, survey=survey, name="m", network=SimpleNamespace(kind="cnn"),
-        condition_range=lambda: ((0.0, 0.0), (0.0, 0.0)),
+        condition_range=lambda: ((0.0, 0.0), (0.0, 0.0)), task=MaskFluxTaskConfig(kind="mask_flux", **weights),
     )  # fmt: skip
     task = SimpleNamespace(
-        inputs=lambda image, condition: StampInputs(image[:, 0], image[:, 0, 0, 0], condition)
+        inputs=lambda image, condition: StampInputs(image[:, 0], image[:, 0, 0, 0], condition),
+        learns_masks=card.task.learns_masks,
     )
     return Model(network, task, card)
 
@@ -89,3 +91,18 @@ def test_no_source_gives_no_image(tile):
 def test_a_network_without_images_is_refused(tile):
     with pytest.raises(ConfigError, match="images"):
         deblend(tile, np.array([20.0]), np.array([25.0]), model_of(NoImages()), device="cpu")
+
+
+def test_images_that_were_never_learned_are_refused(tile):
+    model = model_of(Columns(), share_weight=0)
+    with pytest.raises(ConfigError, match="learned to give images"):
+        deblend(tile, np.array([20.0]), np.array([25.0]), model, device="cpu")
+
+
+def test_masks_that_were_never_learned_are_not_given(tile):
+    x, y = np.array([20.0]), np.array([25.0])
+    without = deblend(tile, x, y, model_of(Columns(), mask_weight=0), device="cpu")
+    assert without.masks is None
+    np.testing.assert_array_equal(
+        without.images, deblend(tile, x, y, model_of(Columns()), device="cpu").images
+    )

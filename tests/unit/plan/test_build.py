@@ -106,6 +106,20 @@ def test_networks_that_give_images_take_galaxies_out_of_the_test_blends(planned)
     assert made.inputs["stamps"] == plan.artifact("blend", "test").file("stamps")
 
 
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ({"kind": "flux"}, []),
+        ({"kind": "mask_flux", "mask_weight": 0, "share_weight": 0}, []),
+        ({"kind": "mask_flux", "share_weight": 0}, []),
+        ({"kind": "mask_flux", "mask_weight": 0}, ["test_blends.unet"]),
+    ],
+)
+def test_images_that_are_not_learned_are_not_made(planned, task, expected):
+    plan = planned({"models.unet.task": task})
+    assert [artifact.recipe.name for artifact in plan.of_stage("deblend")] == expected
+
+
 def test_a_detector_setting_changes_only_its_catalogues(planned):
     changed = changed_stages(planned, {"detectors.sep.setting": "plain"})
     names = {"test_blends.sep", "sky.sep", "sky.injected.sep"}

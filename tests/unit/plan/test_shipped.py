@@ -76,3 +76,12 @@ def test_what_is_no_card_is_refused(tmp_path):
     path.write_text("network: {kind: nothing}")
     with pytest.raises(ConfigError, match=r"model\.yaml"):
         gives_images(path)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(1.0, True), (0.0, False)])
+def test_images_come_from_networks_that_have_learned_them(tmp_path, weight, expected):
+    path = tmp_path / "model.yaml"
+    card = (ROOT / "models/sdss_r/unet/model.yaml").read_text()
+    assert "share_weight: 1.0" in card
+    path.write_text(card.replace("share_weight: 1.0", f"share_weight: {weight}"))
+    assert gives_images(path) is expected

@@ -10,9 +10,10 @@ import pytest
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.compare import ReportConfig
+from skymill.data.stamps import StampSet, write_shard
 from skymill.data.tile import Tile
 from skymill.report.data_section import data_context, positions
-from skymill.report.examples import blend_examples, isolated_examples, spread
+from skymill.report.examples import blend_examples, deblended_examples, isolated_examples, spread
 from skymill.report.gallery import extremes, gallery
 from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
@@ -54,6 +55,21 @@ def test_blend_examples_show_every_layer_and_the_truth(inventory):
     assert [len(example.pictures[0].marks) for example in examples] == [2, 2, 2, 2, 2, 1]
     assert "Re apart" in examples[0].lines[1]
     assert len(examples[-1].lines) == 1
+
+
+@pytest.mark.parametrize(("has_masks", "last"), [(True, "masks"), (False, "difference")])
+def test_what_a_network_took_out_is_shown_with_the_masks_that_it_has_learned(
+    inventory, tmp_path, has_masks: bool, last: str
+):
+    blends = inventory.find("blend", "test")
+    with StampSet.open(blends.main) as stamps:
+        layers = {"image": stamps.read("central", slice(None)), "masks": stamps.read("masks", slice(None))}
+    write_shard(tmp_path / "deblended.h5", layers if has_masks else {"image": layers["image"]}, 0, {})
+    entry = replace(blends, stage="deblend", name="test_blends.unet", folder=tmp_path)
+    examples = deblended_examples(entry, blends, 0.6, 2)
+
+    assert [len(example.pictures) for example in examples] == [4 + has_masks] * 2
+    assert examples[0].pictures[-1].title == last
 
 
 def test_data_of_a_whole_run(inventory, palette):

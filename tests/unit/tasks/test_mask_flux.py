@@ -32,6 +32,28 @@ def test_overlapping_masks_are_flagged(make_task, galaxies, shared_rows: int, bl
     assert bool(flags[0] & int(Flag.BLENDED)) == blended
 
 
+def test_masks_that_are_not_learned_flag_nothing(make_task, galaxies):
+    columns = make_task("mask_flux", mask_weight=0).columns(
+        outputs_of(masks_of(10)), galaxies(torch.tensor([1e4]))
+    )
+
+    assert columns["flags"].tolist() == [0]
+
+
+def test_without_weights_it_is_the_flux_alone(make_task, make_batch, galaxies):
+    """What has no weight is not even computed: not finite, it would spoil sum and gradients."""
+    image, flux = galaxies(torch.tensor([1e4])), torch.tensor([[2e4]])
+    values = torch.zeros(1, 2, requires_grad=True)
+    broken = torch.full((1, 2, 32, 32), torch.nan)
+    task, alone = make_task("mask_flux", mask_weight=0, share_weight=0), make_task("flux")
+    batch = make_batch(image, flux)
+    loss = task.loss(Outputs(values, broken, broken[:, 0]), batch)
+    loss.backward()
+
+    assert float(loss.detach()) == float(alone.loss(Outputs(values.detach()), batch))
+    assert bool(values.grad.isfinite().all())
+
+
 def test_empty_masks_are_not_blended(make_task, galaxies):
     outputs = outputs_of(torch.zeros(1, 2, 32, 32))
 

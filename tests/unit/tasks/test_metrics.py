@@ -57,6 +57,15 @@ def test_masks_are_judged_by_intersection_over_union(make_task, make_batch, gala
     assert figures["mask_iou_neighbour"] == pytest.approx(5 / 15)
 
 
+def test_masks_that_are_not_learned_are_not_judged(make_task, make_batch, galaxies):
+    metrics = make_task("mask_flux", mask_weight=0).metrics()
+    true, image = torch.tensor([[1e4]]), galaxies(torch.tensor([1e4]))
+    maps = torch.zeros(1, 3, 32, 32)
+    metrics.update(Outputs(torch.zeros(1, 2), maps[:, 1:], maps[:, 0]), make_batch(image, true))
+
+    assert set(metrics.compute()) == {"flux_mape", "flux_bias", "coverage_68"}
+
+
 def test_a_reset_forgets(make_task, make_batch, galaxies):
     task = make_task()
     metrics = task.metrics()
