@@ -34,7 +34,9 @@ def population(survey: Survey, **keys) -> Parametric:
 
 def disc(survey: Survey, re_px: float = 8.0, **keys) -> dict:
     """A pure disc whose size is given in pixels."""
-    galaxy = {"kind": "bulge_disc", "mag": 20.0, "bulge_to_total": 0.0, "theta": 0.0, "dx": 0.0, "dy": 0.0}
+    galaxy = {"kind": "bulge_disc", "mag": 20.0} | dict.fromkeys(
+        ("bulge_to_total", "knots_fraction", "theta", "dx", "dy"), 0.0
+    )
     return {**galaxy, "disc_re": re_px * survey.pixel_scale_arcsec, "q_disc": 1.0, **keys}
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import galsim
 import numpy as np
 from scipy.fft import ifft, irfft, next_fast_len
-from scipy.interpolate import CubicSpline
 
 from skymill.data.survey import Survey
-from skymill.simulate.psf import effective_psf
+from skymill.simulate.psf import effective_psf, transfer_function
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +20,6 @@ galaxies of the prior ``candels`` in pairs on 112 px, bounds differ from those w
 the 99th percentile and 1.3 % at most; with 2 by up to 24 %, with 4, which takes half as long again, by up to 0.4 %."""
 MAXK_THRESHOLD = 1e-6
 """Waves that the PSF weakens to less than this are left out; an Airy pattern has none beyond its limit."""
-PSF_NODES = 2000
 
 
 class FourierGrid:
@@ -52,7 +50,7 @@ class FourierGrid:
         orders = range(-max(0, orders), max(0, orders) + 1)
         self._parts = [part for x in orders for y in orders if len((part := self._part(x, y, highest))[0])]
         self.kx, self.ky = (np.concatenate([part[axis] for part in self._parts]) for axis in (1, 2))
-        self.psf = _transfer(psf, np.hypot(self.kx, self.ky), survey.pixel_scale_arcsec)
+        self.psf = transfer_function(psf, np.hypot(self.kx, self.ky) / survey.pixel_scale_arcsec)
 
     def _part(
         self, order_x: int, order_y: int, highest: float
@@ -79,12 +77,3 @@ class FourierGrid:
             start += len(places)
         rows = ifft(grid.reshape(self._side, -1), axis=0, overwrite_x=True)[: self.canvas_px]
         return irfft(rows, n=self._side, axis=1)[:, : self.canvas_px]
-
-
-def _transfer(
-    psf: galsim.GSObject, wave_number: NDArray[np.float64], pixel_scale_arcsec: float
-) -> NDArray[np.float64]:
-    """Return the transfer function of a round PSF; `wave_number` is in radians per pixel."""
-    nodes = np.linspace(0, psf.maxk * 1.001, PSF_NODES)  # radians per arcsec
-    values = [psf.kValue(float(node), 0.0).real for node in nodes]
-    return CubicSpline(nodes, values)(wave_number / pixel_scale_arcsec)

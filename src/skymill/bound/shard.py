@@ -91,6 +91,11 @@ def _profiles(truth: Catalogue, population: Catalogue, path: str | Path) -> list
     return [{name: population.table[name][place[number]] for name in names} for number in numbers]
 
 
+def _is_modelled(galaxy: dict[str, Any]) -> bool:
+    """Whether a galaxy has a parametric model; the places of knots are no parameters."""
+    return galaxy["kind"] in MODELLED and not galaxy["knots_fraction"] > 0
+
+
 Limit = ("flux_bound", "flux_bound_alone", "n_parameters", "n_dropped")
 """What is computed for each galaxy: columns of the schema ``bounds``."""
 
@@ -106,7 +111,7 @@ class _Limits:
         self, profiles: list[dict[str, Any]], x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> dict[str, NDArray]:
         """Return the columns :data:`Limit` of the m galaxies of one blend at positions x, y (m,)."""
-        if any(profile["kind"] not in MODELLED for profile in profiles):
+        if not all(map(_is_modelled, profiles)):
             none = np.zeros(len(profiles))
             return dict(zip(Limit, (none + np.nan, none + np.nan, none, none), strict=True))
         parts = [

@@ -61,6 +61,29 @@ class IndependentSizes(ConfigModel):
     )
 
 
+class KnotsConfig(ConfigModel):
+    """Clumps and arms of discs. All ranges are broad by choice and fitted to no image."""
+
+    probability: float = Field(0.7, ge=0, le=1, description="Share of the galaxies with a disc that have knots.")
+    disc_fraction: FractionRange = Field(
+        (0.05, 0.6), description="The knots' fraction of the disc's light, drawn evenly."
+    )
+    number: Annotated[tuple[int, int], _between(1, 1000)] = Field(
+        (4, 60), description="Fewest and most knots, drawn evenly in the log."
+    )
+    size_re: Annotated[Range, _between(1e-3, 10)] = Field(
+        (0.05, 0.25),
+        description="Smallest and largest width (sigma of a Gaussian) in units of the disc's half-light radius, drawn "
+        "evenly in the log.",
+    )
+    spiral_fraction: float = Field(
+        0.6, ge=0, le=1, description="Share of those galaxies whose knots lie along one to four spiral arms."
+    )
+    pitch_deg: Annotated[Range, _between(1, 89)] = Field(
+        (8.0, 40.0), description="Smallest and largest pitch angle of the arms, drawn evenly."
+    )
+
+
 SizePrior = Annotated[SizeRelation | IndependentSizes, Field(discriminator="kind")]
 
 DEFAULT_PRESET = "candels"
@@ -135,6 +158,9 @@ class ParametricPriors(ConfigModel):
     )
     disc_ellipticity: EllipticityRange = Field(
         (0.0, 0.8), description="1 - axis ratio of the disc, drawn evenly."
+    )
+    knots: KnotsConfig | None = Field(
+        None, description="Star-forming knots in discs; null: all galaxies are smooth."
     )
     point_source_fraction: float = Field(0.0, ge=0, le=1, description="Fraction of point sources (stars).")
     fft_max_px: int = Field(

@@ -32,6 +32,31 @@ class MoffatPsf(ConfigModel):
     beta: float = Field(gt=1.1, le=20, description="Slope of the wings.")
 
 
+class DoubleGaussianPsf(ConfigModel):
+    """Two Gaussians and a power law: the composite profile of the SDSS imaging pipeline.
+
+    ``exp(-r^2 / 2 s^2) + b exp(-r^2 / 2 (t s)^2) + p (1 + r^2 / (beta (u s)^2))^(-beta / 2)`` (Lupton et al.
+    2001, ASP Conf. Ser. 238, 269; the parameters stand in psField files as psf_sigma1, psf_b, psf_sigma2, psf_p0,
+    psf_beta, psf_sigmap), with s such that the whole has `fwhm_arcsec`. A Moffat profile that fits the core of such a
+    PSF has too little light in its wings, by several percent of the whole.
+    """
+
+    kind: Literal["double_gaussian"] = Field(description="Form of the PSF.")
+    fwhm_arcsec: float = Field(gt=0, le=60, description="Full width at half maximum, all parts together.")
+    outer_peak: float = Field(ge=0, le=1, description="Peak of the outer Gaussian over that of the inner.")
+    outer_width: float = Field(
+        gt=1, le=20, description="Width (sigma) of the outer Gaussian over that of the inner."
+    )
+    wing_peak: float = Field(ge=0, le=1, description="Peak of the power law over that of the inner Gaussian.")
+    wing_width: float = Field(
+        gt=0, le=20, description="Core of the power law over the inner Gaussian's sigma."
+    )
+    wing_slope: float = Field(gt=1, le=20, description="Slope beta of the power law.")
+    wing_end_arcsec: float = Field(
+        gt=0, le=600, description="Radius at which the power law ends: that of the survey's total fluxes."
+    )
+
+
 class OpticalPsf(ConfigModel):
     """An obscured Airy pattern convolved with a Gaussian: the form of space telescopes' images.
 
@@ -46,7 +71,7 @@ class OpticalPsf(ConfigModel):
     obscuration: float = Field(ge=0, lt=1, description="Linear central obscuration.")
 
 
-Psf = Annotated[GaussianPsf | MoffatPsf | OpticalPsf, Field(discriminator="kind")]
+Psf = Annotated[GaussianPsf | MoffatPsf | DoubleGaussianPsf | OpticalPsf, Field(discriminator="kind")]
 
 
 class Survey(ConfigModel):

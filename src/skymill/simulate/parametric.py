@@ -1,4 +1,4 @@
-"""Parametric galaxies: Sersic bulge, exponential disc, and points."""
+"""Parametric galaxies: Sersic bulge, exponential disc with or without knots, and points."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import galsim
+import numpy as np
 
 from skymill.config.simulate import ParametricPriors
 from skymill.data.survey import Survey, mag_to_image_flux
+from skymill.rng import rng
 from skymill.simulate.draw import draw, drawing_parameters
+from skymill.simulate.knots import draw_knots, scatter_knots
 from skymill.simulate.population import POPULATIONS
 from skymill.simulate.priors import QUANTITIES, Columns, parametric_truth, uniforms
 from skymill.simulate.psf import effective_psf
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 EXPONENTIAL = 1.0
@@ -57,16 +59,24 @@ class Parametric:
         if galaxy["kind"] == "point":
             seen = self._psf
         else:
-            seen = galsim.Convolve(
-                [bulge_and_disc(galaxy, self._parameters), self._psf], gsparams=self._parameters
+            smooth = bulge_and_disc(galaxy, self._parameters)
+            seen = galsim.Convolve([smooth, self._psf], gsparams=self._parameters)
+        place = (size, galaxy["dx"], galaxy["dy"], self.survey.pixel_scale_arcsec)
+        image = draw(seen * flux, *place)
+        if galaxy["knots_fraction"] > 0:
+            generator = rng(self.seed, self.stage, self.name, "knots", int(galaxy["galaxy_id"]))
+            knots = scatter_knots(galaxy, self.priors.knots, generator)
+            image += (flux * galaxy["knots_fraction"] * draw_knots(knots, self._psf, *place)).astype(
+                np.float32
             )
-        return draw(seen.withFlux(flux), size, galaxy["dx"], galaxy["dy"], self.survey.pixel_scale_arcsec)
+        return image
 
 
 def bulge_and_disc(galaxy: dict[str, Any], parameters: galsim.GSParams) -> galsim.GSObject:
-    """Return the profile of one galaxy before the PSF, of total flux 1, sizes in arcsec.
+    """Return the smooth profile of one galaxy before the PSF, sizes in arcsec.
 
-    Both components share the position angle theta; their radii are along the major axis.
+    Both components share the position angle theta; their radii are along the major axis. The flux is 1, less the
+    knots' fraction, which is missing from the disc.
     """
     fraction = galaxy["bulge_to_total"]
     parts = []
@@ -77,7 +87,7 @@ def bulge_and_disc(galaxy: dict[str, Any], parameters: galsim.GSParams) -> galsi
         parts.append(bulge * fraction)
     if fraction < 1:
         disc = _component(EXPONENTIAL, galaxy["disc_re"], galaxy["q_disc"], galaxy["theta"], parameters)
-        parts.append(disc * (1 - fraction))
+        parts.append(disc * (1 - fraction - max(galaxy["knots_fraction"], 0.0)))
     return parts[0] if len(parts) == 1 else galsim.Add(parts, gsparams=parameters)
 
 

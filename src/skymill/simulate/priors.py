@@ -33,6 +33,8 @@ QUANTITIES = (
     "theta",
     "dx",
     "dy",
+    "is_knotty",
+    "knots",
 )
 Columns = dict[str, "NDArray"]
 
@@ -78,7 +80,16 @@ def magnitudes(u: NDArray, mag: tuple[float | NDArray, float | NDArray], slope: 
 
 def unknown_shape(count: int) -> Columns:
     """Return the columns of the schema ``galaxies`` that nothing is known of where galaxies come from images."""
-    names = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta")
+    names = (
+        "bulge_to_total",
+        "bulge_n",
+        "bulge_re",
+        "disc_re",
+        "q_bulge",
+        "q_disc",
+        "theta",
+        "knots_fraction",
+    )
     return dict.fromkeys(names, np.full(count, np.nan))
 
 
@@ -103,8 +114,8 @@ def parametric_truth(
     Returns
     -------
     dict of str to ndarray (n,)
-        kind, mag, re, bulge_to_total, bulge_n, bulge_re, disc_re, q_bulge, q_disc, theta, dx, dy as in the schema
-        ``galaxies``; what a galaxy does not have is NaN.
+        kind, mag, re, bulge_to_total, bulge_n, bulge_re, disc_re, q_bulge, q_disc, theta, knots_fraction, dx, dy as in
+        the schema ``galaxies``; what a galaxy does not have is NaN.
     """
     is_point = u["is_point"] < priors.point_source_fraction
     mag = magnitudes(u["mag"], priors.mag, priors.mag_slope)
@@ -126,6 +137,7 @@ def parametric_truth(
         "mag": mag,
         "re": np.where(is_point, 0.0, truth["re"]),
         "bulge_to_total": np.where(is_point, np.nan, fraction),
+        "knots_fraction": np.where(is_point, np.nan, _knots_fraction(u, priors, fraction)),
         "dx": u["dx"] - 0.5,
         "dy": u["dy"] - 0.5,
     }
@@ -136,6 +148,14 @@ def _bulge_to_total(u: Mapping[str, NDArray], priors: ParametricPriors) -> NDArr
     mixed = _between(u["bulge_to_total"], priors.bulge_to_total)
     without_disc = u["composition"] < priors.disc_only_fraction + priors.bulge_only_fraction
     return np.where(u["composition"] < priors.disc_only_fraction, 0.0, np.where(without_disc, 1.0, mixed))
+
+
+def _knots_fraction(u: Mapping[str, NDArray], priors: ParametricPriors, fraction: NDArray) -> NDArray:
+    """Return the knots' fraction of all light; that of the disc is drawn evenly where there are any."""
+    if priors.knots is None:
+        return np.zeros(len(fraction))
+    of_disc = _between(u["knots"], priors.knots.disc_fraction)
+    return np.where(u["is_knotty"] < priors.knots.probability, of_disc * (1 - fraction), 0.0)
 
 
 def _on_grid(u: NDArray, limits: tuple[float, float], step: float) -> NDArray:

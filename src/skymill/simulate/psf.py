@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import exp
+from typing import TYPE_CHECKING
 
 import galsim
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 from scipy.special import j0
 
-from skymill.data.survey import OpticalPsf, Psf
+from skymill.data.survey import DoubleGaussianPsf, OpticalPsf, Psf
 from skymill.errors import ConfigError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 HANKEL_STEPS = 1000
+TRANSFER_NODES = 2000
 
 
 @lru_cache(maxsize=16)
@@ -42,7 +49,45 @@ def effective_psf(psf: Psf) -> galsim.GSObject:
         return galsim.Gaussian(fwhm=psf.fwhm_arcsec)
     if psf.kind == "moffat":
         return galsim.Moffat(fwhm=psf.fwhm_arcsec, beta=psf.beta)
+    if psf.kind == "double_gaussian":
+        return _double_gaussian(psf)
     return _optical(psf)
+
+
+def transfer_function(psf: galsim.GSObject, wave_number: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the transfer function of a round PSF of flux 1: 1 at wave number 0, 0 beyond GalSim's ``maxk``.
+
+    Parameters
+    ----------
+    psf : galsim.GSObject
+        Sizes in arcsec.
+    wave_number : ndarray
+        Radians per arcsec.
+    """
+    nodes = np.linspace(0, psf.maxk * 1.001, TRANSFER_NODES)
+    values = [psf.kValue(float(node), 0.0).real for node in nodes]
+    inside = wave_number <= nodes[-1]
+    return np.where(inside, CubicSpline(nodes, values)(np.where(inside, wave_number, 0.0)), 0.0)
+
+
+def _double_gaussian(psf: DoubleGaussianPsf) -> galsim.GSObject:
+    """Add up the parts, each with the flux that its peak and width give it."""
+
+    def profile(radius: float) -> float:
+        """Return the brightness over the inner Gaussian's peak; the radius is in units of its sigma."""
+        power = 1 + radius**2 / (psf.wing_slope * psf.wing_width**2)
+        outer = psf.outer_peak * exp(-(radius**2) / (2 * psf.outer_width**2))
+        return exp(-(radius**2) / 2) + outer + psf.wing_peak * power ** (-psf.wing_slope / 2)
+
+    half = profile(0) / 2
+    sigma = psf.fwhm_arcsec / 2 / brentq(lambda radius: profile(radius) - half, 0.0, 10 * psf.outer_width)
+    inner = galsim.Gaussian(sigma=sigma)
+    outer = galsim.Gaussian(sigma=psf.outer_width * sigma)
+    # The power law is a Moffat profile of half the slope; GalSim needs an end to it where the slope is shallow.
+    core = psf.wing_width * sigma * psf.wing_slope**0.5
+    wing = galsim.Moffat(beta=psf.wing_slope / 2, scale_radius=core, trunc=psf.wing_end_arcsec)
+    peaks = {inner: 1.0, outer: psf.outer_peak, wing: psf.wing_peak}
+    return galsim.Add([part * (peak / part.xValue(0, 0)) for part, peak in peaks.items()]).withFlux(1)
 
 
 def _optical(psf: OpticalPsf) -> galsim.GSObject:

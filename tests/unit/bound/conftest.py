@@ -19,6 +19,7 @@ CANVAS, SCALE = 64, 0.2
 EXACT = galsim.GSParams(folding_threshold=5e-3, maxk_threshold=1e-5, kvalue_accuracy=1e-6)
 MIXED = {
     "kind": "bulge_disc",
+    "knots_fraction": 0.0,
     "bulge_to_total": 0.4,
     "bulge_n": 2.5,
     "bulge_re": 0.4,

@@ -23,6 +23,7 @@ SHAPES = {
     "disc_re": [0.5, 0.7, np.nan, 0.5, 0.8, np.nan],
     "q_disc": [0.6, 0.8, np.nan, 1.0, 0.5, np.nan],
     "theta": [20.0, -40.0, np.nan, 0.0, 10.0, np.nan],
+    "knots_fraction": [0.0, 0.0, np.nan, 0.0, 0.0, np.nan],
 }
 MAGNITUDE = 20.0
 #: Members of each blend, and the distance of the second.
@@ -123,6 +124,16 @@ def test_a_galaxy_from_an_image_leaves_its_blend_without_bound(bounds):
         row = found[4, galaxy]
         assert np.isnan([row["flux_bound"], row["flux_bound_alone"]]).all()
         assert (row["n_parameters"], row["n_dropped"]) == (0, 0)
+
+
+def test_knots_leave_their_blends_without_bound(bounds, files):
+    population = Catalogue.read(files[1], "galaxies")
+    population.table["knots_fraction"][1] = 0.2
+    population.write(files[1])
+    found = bounds()
+
+    assert np.isnan([found[0, 0]["flux_bound"], found[1, 1]["flux_bound"]]).all()
+    assert np.isfinite(found[2, 3]["flux_bound"])
 
 
 def test_the_bound_is_in_njy_whatever_the_image_s_unit(bounds):

@@ -160,7 +160,7 @@ def test_position_angles_come_round_after_half_a_turn(tmp_path):
     ones = {
         key: [1.0] for key in ("mag", "flux", "re", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc")
     }
-    zeros = {key: [0] for key in ("galaxy_id", "bulge_to_total", "dx", "dy", "flags")}
+    zeros = {key: [0] for key in ("galaxy_id", "bulge_to_total", "knots_fraction", "dx", "dy", "flags")}
     for name, theta in (("a", 89.0), ("b", -88.0)):
         galaxies = Catalogue.from_columns(
             "galaxies", **ones, **zeros, side=["test"], kind=["bulge_disc"], theta=[theta]

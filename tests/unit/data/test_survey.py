@@ -89,7 +89,7 @@ def facts() -> dict:
         ({"pixel_scale": 0.4}, "pixel_scale\n"),
         ({"pixel_scale_arcsec": 0}, "greater than 0"),
         ({"gain_e_per_unit": "much"}, "valid number"),
-        ({"psf": {"kind": "airy", "fwhm_arcsec": 1}}, "'gaussian', 'moffat', 'optical'"),
+        ({"psf": {"kind": "airy", "fwhm_arcsec": 1}}, "'gaussian', 'moffat', 'double_gaussian', 'optical'"),
         ({"psf": {"kind": "moffat", "fwhm_arcsec": 1}}, "beta"),
         ({"name": "another"}, "expected name: mine, as the file is called"),
         ({"band": "../r"}, "band"),

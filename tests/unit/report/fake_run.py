@@ -140,7 +140,7 @@ class FakeRun:
             shape = dict.fromkeys(("bulge_re", "disc_re"), re) | dict.fromkeys(
                 ("q_bulge", "q_disc"), np.full(n, 0.7)
             )
-            zero = dict.fromkeys(("theta", "dx", "dy", "flags"), np.zeros(n))
+            zero = dict.fromkeys(("theta", "knots_fraction", "dx", "dy", "flags"), np.zeros(n))
             flux = image_flux_to_njy(mag_to_image_flux(mag, ZERO_POINT), ZERO_POINT)
             more = {"flux": flux, "bulge_to_total": self.random.uniform(0, 1, n), "bulge_n": np.full(n, 4.0)}
             truth = Catalogue.from_columns("galaxies", essentials(recipe), **columns, **shape, **zero, **more)

@@ -12,6 +12,7 @@ GALAXY = {
     "kind": "bulge_disc",
     "mag": 20.0,
     "bulge_to_total": 0.4,
+    "knots_fraction": 0.0,
     "bulge_n": 2.0,
     "bulge_re": 0.4,
     "disc_re": 1.2,

@@ -18,6 +18,7 @@ from skymill.data.survey import Survey, image_flux_to_njy
 from skymill.data.tile import Tile, TileMeta
 from skymill.provenance.recipe import Recipe
 from skymill.training.blends import ComposedBlends, Source
+from skymill.training.finder import train_finder
 
 COUNT, STAMP_PX, SIDES = 60, 64, ["train", "validation", "train", "test", "train", "train"]
 
@@ -59,7 +60,7 @@ def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Popu
     write_shard(folder / "shards" / "0.h5", {"image": images[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
     side = np.array(SIDES * (COUNT // len(SIDES)))
-    shape = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta")
+    shape = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta", "knots_fraction")
     Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},
@@ -208,6 +209,17 @@ def finder_recipe(survey: Survey) -> Callable[..., dict[str, Any]]:
         return Recipe("finder", "finder", params, {"train": "a" * 10, "validation": "b" * 10}).to_dict()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finder(
+    tmp_path_factory: pytest.TempPathFactory, scenes: dict[str, Path], finder_recipe: Callable
+) -> Path:
+    """A network that finds sources, trained for a few seconds."""
+    folder = tmp_path_factory.mktemp("finder") / "model"
+    execution = {"device": "cpu", "threads": 1, "progress": "off"}
+    train_finder(finder_recipe(max_epochs=12), **scenes, folder=folder, execution=execution)
+    return folder
 
 
 MakeRecipe = Callable[..., dict[str, Any]]
