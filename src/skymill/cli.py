@@ -145,16 +145,22 @@ def _add_release(commands) -> None:
 def _add_ship(commands) -> None:
     command = commands.add_parser(
         "ship",
-        help="put a trained model where runs find it (config: pretrained)",
+        help="put a trained network where runs find it (config: pretrained, pretrained_finders)",
         description="Write weights at half precision, the card with its test figures and the training's history to "
-        "FOLDER/<survey>/NAME. A model that is there under that name is replaced. Needs what training needs "
+        "FOLDER/<survey>/NAME. A network that is there under that name is replaced. Needs what training needs "
         "(envs/train.yaml).",
     )
     command.add_argument(
-        "model", metavar="MODEL", help="folder of the trained model (results/artifacts/train/…)"
+        "model",
+        metavar="MODEL",
+        help="folder of the trained network (results/artifacts/train/… or finder/…)",
     )
     command.add_argument("name", metavar="NAME", help="what it shall be called")
-    command.add_argument("--metrics", metavar="FILE", help="metrics.json of a run that has tested it")
+    command.add_argument(
+        "--metrics",
+        metavar="FILE",
+        help="metrics.json of a run that has tested it; of a finder, what benchmarks/finder.py wrote",
+    )
     command.add_argument("--to", default="models", metavar="FOLDER", help="where (default: %(default)s)")
     command.set_defaults(command=ship)
 
@@ -325,7 +331,7 @@ def release(options: argparse.Namespace) -> int:
 
 
 def ship(options: argparse.Namespace) -> int:
-    """Ship a model."""
+    """Ship a network."""
     from skymill.training.shipped import ship_model
 
     print(ship_model(options.model, options.name, options.to, options.metrics))

@@ -85,6 +85,11 @@ class Card(TrainingCard):
     intended_use: str = Field(INTENDED_USE, description="What it is for.")
     limits: str = Field(LIMITS, description="What it is not for.")
 
+    @property
+    def examples(self) -> int:
+        """Images in an epoch."""
+        return self.blends_per_epoch
+
     def condition_range(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Return the smallest and largest of each condition (psf, noise) that it was trained with."""
         augment = self.training.augment
@@ -111,6 +116,10 @@ class Model(NamedTuple):
     network: nn.Module
     task: Task
     card: Card
+
+    def probe(self) -> tuple[float, ...]:
+        """Return what the model gives for the probe's stamps (:mod:`skymill.training.probe`)."""
+        return probe(self.network, self.task, self.card.calibration, self.card.input_px)
 
 
 def plain_weights(network: nn.Module) -> dict[str, Tensor]:
@@ -186,8 +195,9 @@ def load_model(path: str | Path) -> Model:
     network = build_network(card.network, task.values, card.input_px)
     check_fit(folder / WEIGHTS, weights, network)
     network.load_state_dict(weights)
-    _check_probe(folder / WEIGHTS, probe(network, task, card.calibration, card.input_px), card.probe)
-    return Model(network.eval(), task, card)
+    model = Model(network.eval(), task, card)
+    check_probe(folder / WEIGHTS, model.probe(), card.probe)
+    return model
 
 
 def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:
@@ -207,13 +217,13 @@ def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:
     return weights
 
 
-def _check_probe(path: Path, found: tuple[float, ...], expected: tuple[float, ...]) -> None:
+def check_probe(path: Path, found: tuple[float, ...], expected: tuple[float, ...]) -> None:
     """Refuse weights that this code makes something else of than the code that they were trained with."""
     if not differs(found, expected):
         return
     raise VersionError(
         path,
-        expected=f"fluxes of {', '.join(f'{value:.5g}' for value in expected)} for the probe's stamps, as on the card",
+        expected=f"{', '.join(f'{value:.5g}' for value in expected)} for the probe's images, as on the card",
         found=", ".join(f"{value:.5g}" for value in found),
         remedy="The code of the network or of its inputs has changed since: train the model again.",
     )

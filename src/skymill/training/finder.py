@@ -29,6 +29,7 @@ from skymill.training.card import CARD, WEIGHTS, save_weights, write_card
 from skymill.training.finder_card import Calibration, FinderCard
 from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
+from skymill.training.probe import probe_finder
 from skymill.training.scenes import EpochOrder, PatchAugment, SceneData, whole
 from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts
 
@@ -110,6 +111,7 @@ def train_finder(
             train_patches=train.n,
             validation_patches=validation.n,
             detection=calibrate(module.network, module.task, loaders[1], device),
+            probe=probe_finder(module.network, module.task, config.input_px),
             code=code_stamp("skymill.training.finder"),
             weights_sha256=save_weights(folder / WEIGHTS, weights),
         )

@@ -5,13 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import yaml
 from pydantic import Field
 
 from skymill.config.base import ConfigModel
 from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig
+from skymill.errors import DataError
 from skymill.models.detection_unet import DetectionUnet
 from skymill.tasks.detection import DetectionTask
-from skymill.training.card import CARD, WEIGHTS, TrainingCard, check_fit, read_card, read_weights
+from skymill.training.card import (
+    CARD,
+    WEIGHTS,
+    TrainingCard,
+    check_fit,
+    check_probe,
+    read_card,
+    read_weights,
+)
+from skymill.training.probe import probe_finder
 
 FORMAT = 1
 
@@ -59,8 +70,17 @@ class FinderCard(TrainingCard):
     train_patches: int = Field(ge=1, description="Patches trained on.")
     validation_patches: int = Field(ge=1, description="Patches validated on, and calibrated with.")
     detection: Calibration = Field(description="From peaks to probabilities.")
+    probe: tuple[float, ...] = Field(
+        description="What it gives for the images of skymill.training.probe: four figures for each."
+    )
+    test: dict[str, str] = Field({}, description="Figures of test patches, with their 95 % intervals.")
     intended_use: str = Field(INTENDED_USE, description="What it is for.")
     limits: str = Field(LIMITS, description="What it is not for.")
+
+    @property
+    def examples(self) -> int:
+        """Images in an epoch."""
+        return self.train_patches
 
 
 class FinderModel(NamedTuple):
@@ -80,6 +100,25 @@ class FinderModel(NamedTuple):
     task: DetectionTask
     card: FinderCard
 
+    def probe(self) -> tuple[float, ...]:
+        """Return what the network gives for the probe's images (:mod:`skymill.training.probe`)."""
+        return probe_finder(self.network, self.task, self.card.input_px)
+
+
+def is_finder(card: str | Path) -> bool:
+    """Whether a card is that of a network that finds sources.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no card.
+    """
+    try:
+        kind = yaml.safe_load(Path(card).read_text(encoding="utf-8"))["task"]["kind"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(card, expected="a model card with a task", found=str(error)) from error
+    return kind == DetectionTaskConfig().kind
+
 
 def load_finder(path: str | Path) -> FinderModel:
     """Read a network that finds sources.
@@ -94,7 +133,8 @@ def load_finder(path: str | Path) -> FinderModel:
     DataError
         If a file is missing or cannot be read.
     VersionError
-        If the weights are not those of the card, or do not fit the network that it describes.
+        If the weights are not those of the card, do not fit the network that it describes, or give other results than
+        when the card was written.
     """
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     card = read_card(folder / CARD, FinderCard)
@@ -103,4 +143,6 @@ def load_finder(path: str | Path) -> FinderModel:
     network = DetectionUnet(card.network, task.channels)
     check_fit(folder / WEIGHTS, weights, network)
     network.load_state_dict(weights)
-    return FinderModel(network.eval(), task, card)
+    model = FinderModel(network.eval(), task, card)
+    check_probe(folder / WEIGHTS, model.probe(), card.probe)
+    return model

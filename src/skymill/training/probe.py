@@ -1,6 +1,6 @@
-"""A probe: what a model gives for stamps that never change.
+"""A probe: what a model gives for images that never change.
 
-Weights are numbers; what they mean is in the code. A model carries what it gave for a few stamps when it was made, and
+Weights are numbers; what they mean is in the code. A model carries what it gave for a few images when it was made, and
 whoever loads it compares: a change of the code that changes the results is found before a catalogue is written.
 """
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skymill.models.inputs import CONDITIONS
 from skymill.tasks.calibration import Calibration
+from skymill.tasks.detection import DetectionTask
 from skymill.tasks.registry import Task
 
 RELATIVE_TOLERANCE = 5e-3
@@ -19,6 +20,10 @@ PROBED = ("flux", "flux_q16", "flux_q84")
 GALAXIES = ((300.0, 2.0, 0.0), (3000.0, 4.0, 6.0), (30000.0, 3.0, 12.0))
 """Flux (background rms) and sigma (px) of the galaxy at the centre, and distance (px) of its neighbour of half the
 flux; 0: none."""
+
+
+FAINTER = 0.1
+"""What finds sources is probed with galaxies at this part of those fluxes: signal to noise 4 to 280."""
 
 
 def probe_stamps(size_px: int) -> Tensor:
@@ -46,6 +51,28 @@ def probe(network: nn.Module, task: Task, calibration: Calibration, input_px: in
     network.train(was_training)
     columns = task.columns(outputs, stamps, calibration)
     return tuple(float(value) for name in PROBED for value in columns[name])
+
+
+@torch.no_grad()
+def probe_finder(network: nn.Module, task: DetectionTask, input_px: int) -> tuple[float, ...]:
+    """Return what a network that finds sources gives for fainter ones of the same galaxies.
+
+    For each image: the chance of a centre where the galaxy is, the sum of these chances over all pixels, that of the
+    chances that a pixel belongs to a source, and the mean size of the offsets, px.
+    """
+    device = next(network.parameters()).device
+    images = FAINTER * probe_stamps(input_px).to(device)
+    was_training = network.training
+    maps = network.eval()(task.inputs(images))
+    network.train(was_training)
+    chance, middle = maps.centre.sigmoid(), input_px // 2
+    figures = (
+        chance[:, middle, middle],
+        chance.sum(dim=(1, 2)),
+        maps.segment.sigmoid().sum(dim=(1, 2)),
+        maps.offset.abs().mean(dim=(1, 2, 3)),
+    )
+    return tuple(torch.stack(figures, dim=1).flatten().tolist())
 
 
 def differs(found: tuple[float, ...], expected: tuple[float, ...]) -> bool:

@@ -1,13 +1,14 @@
-"""Shipped models: networks that are trained already, in ``<models_dir>/<survey>/<name>/``.
+"""Shipped networks: those that are trained already, in ``<models_dir>/<survey>/<name>/``.
 
-They are part of the project, not of a run: weights at half precision, the card, and the history of the training.
+Networks that measure (models) and networks that find sources (finders) are shipped and taken in the same way. They are
+part of the project, not of a run: weights at half precision, the card, and the history of the training.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,26 @@ from skymill.errors import DataError, VersionError
 from skymill.metrics.record import from_json
 from skymill.provenance.atomic import atomic_path
 from skymill.provenance.record import recording
-from skymill.training.card import CARD, WEIGHTS, load_model, plain_weights, save_weights, write_card
+from skymill.training.card import CARD, WEIGHTS, Model, load_model, plain_weights, save_weights, write_card
+from skymill.training.finder_card import FinderModel, is_finder, load_finder
 from skymill.training.history import CURVES, HISTORY, draw_curves, read_history, write_history
-from skymill.training.probe import probe
 
 log = logging.getLogger(__name__)
 
-TEST_DATASETS = ("test_blends", "real_blends")
-TEST_METRICS = ("flux_mape", "mag_sigma", "outlier_fraction", "coverage_68", "coverage_95")
-TEST_SUBSETS = ("all", "both_found")
+MODEL_TESTS = {
+    "dataset": ("test_blends", "real_blends"),
+    "metric": ("flux_mape", "mag_sigma", "outlier_fraction", "coverage_68", "coverage_95"),
+    "subset": ("all", "both_found"),
+}
+"""Which figures of a run go onto a model's card."""
+FINDER_TESTS = {"dataset": ("test_scenes",)}
+"""Which figures go onto the card of a network that finds sources; ``benchmarks/finder.py`` writes them."""
 
 
 def take_model(
     recipe: Mapping[str, Any], weights: str | Path, card: str | Path, history: str | Path, folder: str | Path
 ) -> None:
-    """Check that a shipped model fits this run and this code, and take it among the run's artifacts.
+    """Check that a shipped network that measures fits this run and this code, and take it among the run's artifacts.
 
     Parameters
     ----------
@@ -51,15 +57,33 @@ def take_model(
         If the model was trained for another survey, or what this code makes of its weights is not what they gave when
         it was shipped.
     """
+    _take(load_model, recipe, weights, card, history, folder)
+
+
+def take_finder(
+    recipe: Mapping[str, Any], weights: str | Path, card: str | Path, history: str | Path, folder: str | Path
+) -> None:
+    """Do for a network that finds sources what :func:`take_model` does for one that measures."""
+    _take(load_finder, recipe, weights, card, history, folder)
+
+
+def _take(
+    load: Callable[[str | Path], Model | FinderModel],
+    recipe: Mapping[str, Any],
+    weights: str | Path,
+    card: str | Path,
+    history: str | Path,
+    folder: str | Path,
+) -> None:
     folder = Path(folder)
     with recording(recipe, folder, parents={"weights": weights, "card": card}) as record:
-        model = load_model(Path(weights).parent)
+        model = load(Path(weights).parent)
         _check_survey(model.card.survey, Survey.model_validate(recipe["params"]["survey"]), card)
         for source, name in ((weights, WEIGHTS), (card, CARD), (history, HISTORY)):
             with atomic_path(folder / name) as partial:
                 shutil.copyfile(source, partial)
         draw_curves(folder / CURVES, read_history(history), f"{model.card.name} {model.card.version}")
-        record.rows = model.card.blends_per_epoch
+        record.rows = model.card.examples
         record.extra.update(trained_as=f"{model.card.name} {model.card.version}", device=model.card.device)
         log.info("%s: %s %s, as shipped", recipe["name"], model.card.name, model.card.version)
 
@@ -72,27 +96,28 @@ def _check_survey(trained: Survey, wanted: Survey, card: str | Path) -> None:
         key = differing[0]
         raise VersionError(
             card,
-            expected=f"a model trained for the survey of this run, {key}: {wanted_facts[key]}",
+            expected=f"a network trained for the survey of this run, {key}: {wanted_facts[key]}",
             found=f"{key}: {trained_facts.get(key)}",
-            remedy="Train a model (config: models), or take the survey that the model was trained for.",
+            remedy="Train one (config: models, finders), or take the survey that this one was trained for.",
         )
 
 
 def ship_model(
     model: str | Path, name: str, models_dir: str | Path, metrics: str | Path | None = None
 ) -> Path:
-    """Put a trained model where runs find it, with its test figures.
+    """Put a trained network where runs find it, with its test figures.
 
     Parameters
     ----------
     model : str or Path
-        Folder of the trained model.
+        Folder of the trained network, one that measures or one that finds sources.
     name : str
         What it shall be called; it goes to ``<models_dir>/<survey>/<name>/`` and replaces what is there.
     models_dir : str or Path
-        Folder of the shipped models.
+        Folder of the shipped networks.
     metrics : str or Path, optional
-        ``metrics.json`` of a run in which a detector of the model's own name was tested.
+        ``metrics.json`` of a run in which a detector of the network's own name was tested; for a network that finds
+        sources, what ``benchmarks/finder.py`` writes.
 
     Returns
     -------
@@ -102,28 +127,28 @@ def ship_model(
     Raises
     ------
     DataError
-        If a file cannot be read, or the metrics hold nothing of this model.
+        If a file cannot be read, or the metrics hold nothing of this network.
     """
     source = Path(model)
-    trained = load_model(source)
+    finds = is_finder(source / CARD)
+    trained = load_finder(source) if finds else load_model(source)
+    wanted = FINDER_TESTS if finds else MODEL_TESTS
     folder = Path(models_dir) / trained.card.survey.name / name
-    figures = trained.card.test if metrics is None else _test_figures(metrics, trained.card.name)
+    figures = trained.card.test if metrics is None else _test_figures(metrics, trained.card.name, wanted)
     halved = {key: value.to(torch.float16) for key, value in plain_weights(trained.network).items()}
     history = read_history(source / HISTORY)
     folder.mkdir(parents=True, exist_ok=True)
     checksum = save_weights(folder / WEIGHTS, halved)
     trained.network.load_state_dict(halved)
-    card = trained.card
-    given = probe(trained.network, trained.task, card.calibration, card.input_px)
-    write_card(
-        folder / CARD,
-        card.model_copy(update={"weights_sha256": checksum, "probe": given, "test": figures}),
-    )
+    changed = {"weights_sha256": checksum, "probe": trained.probe(), "test": figures}
+    write_card(folder / CARD, trained.card.model_copy(update=changed))
     write_history(folder / HISTORY, history)
     return folder
 
 
-def _test_figures(metrics: str | Path, detector: str) -> dict[str, str]:
+def _test_figures(
+    metrics: str | Path, detector: str, wanted: Mapping[str, tuple[str, ...]]
+) -> dict[str, str]:
     """Return the test figures of one detector as text, with their 95 % intervals."""
     try:
         records = from_json(Path(metrics).read_text(encoding="utf-8"))
@@ -134,16 +159,13 @@ def _test_figures(metrics: str | Path, detector: str) -> dict[str, str]:
             f"{one.value:.4g} [{one.low:.4g}, {one.high:.4g}] {one.unit}, n = {one.n}"
         )
         for one in records
-        if one.detector == detector
-        and one.dataset in TEST_DATASETS
-        and one.metric in TEST_METRICS
-        and one.subset in TEST_SUBSETS
+        if one.detector == detector and all(getattr(one, key) in known for key, known in wanted.items())
     }
     if not figures:
         names = sorted({one.detector for one in records})
         raise DataError(
             metrics,
-            expected=f"figures of '{detector}' on test blends",
+            expected=f"figures of '{detector}' on {' or '.join(wanted['dataset'])}",
             found=f"figures of {', '.join(names)}",
         )
     return figures

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -25,14 +24,6 @@ PRODUCTS = ["curves.png", "history.csv", "model.yaml", "provenance.json", "weigh
 
 def batches_of(data: SceneData) -> DataLoader:
     return DataLoader(data, batch_size=None, sampler=EpochOrder(len(data), 4))
-
-
-@pytest.fixture(scope="module")
-def finder(tmp_path_factory, scenes, finder_recipe) -> Path:
-    """A detection network trained for a few seconds."""
-    folder = tmp_path_factory.mktemp("finder") / "model"
-    train_finder(finder_recipe(max_epochs=12), **scenes, folder=folder, execution=CPU)
-    return folder
 
 
 @pytest.fixture

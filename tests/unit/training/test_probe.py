@@ -3,11 +3,14 @@
 import pytest
 import torch
 
+from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig
 from skymill.config.train import CnnConfig, FluxTaskConfig
 from skymill.models.build import build_network
+from skymill.models.detection_unet import DetectionUnet
 from skymill.tasks.build import build_task
 from skymill.tasks.calibration import laplace
-from skymill.training.probe import GALAXIES, PROBED, differs, probe, probe_stamps
+from skymill.tasks.detection import DetectionTask
+from skymill.training.probe import GALAXIES, PROBED, differs, probe, probe_finder, probe_stamps
 
 
 @pytest.fixture
@@ -54,3 +57,23 @@ def test_half_precision_is_no_difference_and_another_weight_is(network, task):
 
 def test_probes_of_another_length_differ():
     assert differs((1.0, 2.0), (1.0, 2.0, 3.0))
+
+
+def test_a_finder_is_probed_with_chances_segments_and_offsets():
+    torch.manual_seed(3)
+    network = DetectionUnet(DetectionUnetConfig(widths=(8, 8)), 3).train()
+    task = DetectionTask(DetectionTaskConfig(), psf_fwhm_px=3.0)
+    # Untrained: a chance of 0.01 everywhere, a segment's of a half, no offset.
+    untrained = [0.01, 0.01 * 32**2, 0.5 * 32**2, 0.0] * len(GALAXIES)
+    assert probe_finder(network, task, 32) == pytest.approx(untrained, rel=1e-4)
+    assert network.training
+    torch.nn.init.normal_(network.head.weight)
+    before = probe_finder(network, task, 32)
+    assert not differs(probe_finder(network, task, 32), before)
+    for parameter in (network.head.weight, network.head.bias):
+        with torch.no_grad():
+            parameter[0] += 0.1
+        assert differs(probe_finder(network, task, 32), before)
+        before = probe_finder(network, task, 32)
+    task.config = task.config.model_copy(update={"softening_rms": (2.0, 10.0, 100.0)})
+    assert differs(probe_finder(network, task, 32), before)

@@ -15,7 +15,8 @@ from skymill.errors import ConfigError, DataError, VersionError
 from skymill.provenance.recipe import Recipe
 from skymill.training.card import load_model, read_card
 from skymill.training.ensemble import join_models
-from skymill.training.shipped import ship_model, take_model
+from skymill.training.finder_card import FinderCard, load_finder
+from skymill.training.shipped import ship_model, take_finder, take_model
 from skymill.training.start import start_from
 from skymill.training.train import member_seed, train_model
 
@@ -99,6 +100,71 @@ def test_weights_that_this_code_reads_otherwise_are_refused(trained, tmp_path):
     card.write_text(yaml.safe_dump(values))
     with pytest.raises(VersionError, match="probe"):
         load_model(folder)
+
+
+def write_test_figures(path: Path, detector: str) -> Path:
+    record = {
+        "metric": "purity", "dataset": "test_scenes", "detector": detector, "subset": "all", "value": 0.91,
+        "unit": "fraction", "n": 50, "low": 0.8, "high": 0.97,
+    }  # fmt: skip
+    path.write_text(json.dumps([record, {**record, "dataset": "injected:t"}, {**record, "detector": "sep"}]))
+    return path
+
+
+def test_a_finder_is_shipped_and_taken_as_a_model_is(finder, survey, tmp_path):
+    figures = write_test_figures(tmp_path / "figures.json", "finder")
+    folder = ship_model(finder, "found", tmp_path / "models", figures)
+    assert folder == tmp_path / "models" / survey.name / "found"
+    assert all(value.dtype == torch.float16 for value in load_file(folder / "weights.safetensors").values())
+    shipped, before = load_finder(folder).card, load_finder(finder).card
+    assert shipped.probe == pytest.approx(before.probe, rel=2e-2)
+    assert shipped.test == {"test_scenes, all: purity": "0.91 [0.8, 0.97] fraction, n = 50"}
+    assert shipped.detection == before.detection
+
+    taken = tmp_path / "taken"
+    recipe = Recipe("finder", "found", recipe_of(survey)["params"], {"card": "a", "weights": "b"}).to_dict()
+    take_finder(recipe, **parts(folder), folder=taken)
+    assert read_card(taken / "model.yaml", FinderCard) == shipped
+    record = json.loads((taken / "provenance.json").read_text())
+    assert record["rows"] == shipped.train_patches and record["extra"]["trained_as"].startswith("finder ")
+    assert (taken / "curves.png").is_file()
+
+
+def test_a_finder_of_another_survey_is_refused(finder, survey, tmp_path):
+    folder = ship_model(finder, "found", tmp_path / "models")
+    other = survey.model_copy(update={"zero_point_mag": 24.0})
+    with pytest.raises(VersionError, match=r"zero_point_mag: 24\.0"):
+        take_finder(recipe_of(other), **parts(folder), folder=tmp_path / "taken")
+    assert not (tmp_path / "taken" / "model.yaml").exists()
+
+
+def test_a_finder_of_which_this_code_makes_something_else_is_refused(finder, survey, tmp_path):
+    folder = ship_model(finder, "found", tmp_path / "models")
+    values = yaml.safe_load((folder / "model.yaml").read_text())
+    values["probe"][-1] *= 1.05
+    (folder / "model.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(VersionError, match="probe"):
+        take_finder(recipe_of(survey), **parts(folder), folder=tmp_path / "taken")
+
+
+def test_a_finder_with_other_weights_than_its_cards_is_refused(finder, survey, tmp_path):
+    folder = ship_model(finder, "found", tmp_path / "models")
+    (folder / "weights.safetensors").write_bytes((finder / "weights.safetensors").read_bytes())
+    with pytest.raises(VersionError, match="sha256"):
+        take_finder(recipe_of(survey), **parts(folder), folder=tmp_path / "taken")
+
+
+def test_models_and_finders_are_not_taken_for_each_other(finder, trained, survey, tmp_path):
+    for take, source in ((take_finder, trained), (take_model, finder)):
+        folder = ship_model(source, "net", tmp_path / "models")
+        with pytest.raises(VersionError, match="model card of format"):
+            take(recipe_of(survey), **parts(folder), folder=tmp_path / "taken")
+
+
+def test_what_is_no_card_is_not_shipped(tmp_path):
+    (tmp_path / "model.yaml").write_text("name: x")
+    with pytest.raises(DataError, match="task"):
+        ship_model(tmp_path, "net", tmp_path / "models")
 
 
 def test_metrics_without_the_model_are_refused(trained, metrics, tmp_path):
