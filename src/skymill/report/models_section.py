@@ -14,6 +14,8 @@ from skymill.report.panel import Panel
 FACTS = {
     "network.kind": "Network",
     "task.kind": "Task",
+    "task.mask_weight": "Weight of masks",
+    "task.share_weight": "Weight of deblended images",
     "parameters": "Parameters",
     "input_px": "Input (px)",
     "blends_per_epoch": "Blends in an epoch",

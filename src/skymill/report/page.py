@@ -37,6 +37,7 @@ from skymill.report.headline import COLUMNS, headline_blocks
 from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
 from skymill.report.models_section import model_context
+from skymill.report.models_table import models_table
 from skymill.report.published import CITATION
 from skymill.report.results import Results, blend_groups, dataset_groups
 from skymill.report.scores import Scores
@@ -151,6 +152,7 @@ def page_context(material: Material) -> dict[str, Any]:
         **_run(material),
         **data_context(inventory, palette, options, material.background_rms),
         **model_context(inventory),
+        "models_table": models_table(inventory, material.scores),
         **_results(material, results),
         **_gallery(material, palette),
         "catalogues": catalogue_rows(inventory, material.links),
