@@ -1,8 +1,9 @@
 # finder: a network learns from the training patches of sky to find sources
 #
-# needs   scene/train and scene/validation
+# needs   scene/train and scene/validation; for shipped networks nothing
 # makes   finder/<name>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
-# steps   one job a network, on a GPU if there is one; a job that was killed goes on from its last checkpoint
+# steps   one job a network, on a GPU if there is one; a job that was killed goes on from its last checkpoint.
+#         Shipped ones (config: pretrained_finders) are checked and taken as they are
 
 
 rule finder:
@@ -31,6 +32,8 @@ rule train_finder:
         "results/logs/finder/{name}.{version}.log",
     benchmark:
         "results/benchmarks/finder/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.trained_finders()),
     conda:
         "../../envs/train.yaml"
     threads: execution_of("threads", 1)
@@ -50,3 +53,40 @@ rule train_finder:
         "finder: network {wildcards.name}"
     script:
         "../scripts/train_finder.py"
+
+
+rule take_finder:
+    input:
+        weights=input_of("finder", "weights"),
+        card=input_of("finder", "card"),
+        history=input_of("finder", "history"),
+    output:
+        weights=product_of("finder", "weights.safetensors"),
+        card=product_of("finder", "model.yaml"),
+        history=product_of("finder", "history.csv"),
+        curves=report(
+            product_of("finder", "curves.png"),
+            category="Training",
+            caption="../captions/curves.rst",
+        ),
+        provenance=product_of("finder", "provenance.json"),
+    log:
+        "results/logs/finder/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/finder/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.shipped_finders()),
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        recipe=recipe_of("finder"),
+        folder=folder_of("finder"),
+        code=code_stamp("skymill.training.shipped"),
+    message:
+        "finder: shipped network {wildcards.name}"
+    script:
+        "../scripts/take_finder.py"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel
 from skymill.config.ingest import SurveyMatch
+from skymill.errors import ConfigError
 
 
 class Pass(ConfigModel):
@@ -115,7 +117,10 @@ class NetworkFinderConfig(Windows):
     """A network that finds sources: one of `finders`."""
 
     kind: Literal["network"] = Field(description="Name of the detector.")
-    model: str = Field(pattern=NAME_PATTERN, description="Which of `finders` finds the candidates.")
+    model: str = Field(
+        pattern=NAME_PATTERN,
+        description="Which of `finders` and `pretrained_finders` finds the candidates.",
+    )
     least_probability: float | None = Field(
         None,
         ge=0,
@@ -139,9 +144,42 @@ CandidateDetectorConfig = Annotated[
 class CandidateConfig(SurveyMatch):
     """Where on a tile the networks measure, and how well the tile must fit the survey they were trained for."""
 
-    detector: CandidateDetectorConfig = Field(
-        SepConfig(kind="sep", setting="plain"), description="The detector that finds the candidates."
+    detector: CandidateDetectorConfig | None = Field(
+        None,
+        description="The detector that finds the candidates; null: the run's network that finds sources (finders, "
+        "pretrained_finders) if it has exactly one, else sep with the setting plain.",
     )
     blended_radius_fwhm: float = Field(
         3.0, ge=0, description="Candidates with another one nearer than this are flagged blended (PSF FWHM)."
     )
+
+    def settled(self, finders: Sequence[str]) -> CandidateConfig:
+        """Return this with a detector in any case.
+
+        Parameters
+        ----------
+        finders : sequence of str
+            Names of the networks that can find sources, trained or shipped.
+
+        Raises
+        ------
+        ConfigError
+            If the detector is a network that is not among them.
+        """
+        if self.detector is None:
+            network = finders[0] if len(finders) == 1 else None
+            found_by = (
+                NetworkFinderConfig(kind="network", model=network)
+                if network
+                else SepConfig(kind="sep", setting="plain")
+            )
+            return self.model_copy(update={"detector": found_by})
+        if self.detector.kind == "network" and self.detector.model not in finders:
+            raise ConfigError(
+                "candidates.detector.model",
+                expected=f"a network that is trained or shipped: {', '.join(finders) or 'there is none'}",
+                found=f"'{self.detector.model}'",
+                remedy="Train it (config: finders, train: models), ship one under that name (skymill ship), or leave "
+                "candidates.detector out: then sep finds them.",
+            )
+        return self

@@ -33,8 +33,8 @@ class RunConfig(ConfigModel):
     surveys_dir: str = Field("config/surveys", description="Folder of the surveys.")
     data_dir: str | None = Field(
         None,
-        description="Folder with files of the same names as in the tile table and as the catalogues of real galaxies; "
-        "replaces paths and URLs.",
+        description="Folder with files of the same names as in the tile table, as in tables of cutouts and as the "
+        "catalogues of real galaxies; replaces paths and URLs.",
     )
     leave_out_failed: bool = Field(
         False, description="Leave out tiles whose ingest has failed before; the report lists them."
@@ -47,14 +47,18 @@ class RunConfig(ConfigModel):
     )
     train: Literal["models", "pretrained"] = Field(
         "models",
-        description="models: the networks of `models` are trained. pretrained: none is; those of the same names that "
-        "are shipped for the survey are taken, the others left out with a note.",
+        description="models: the networks of `models` and `finders` are trained. pretrained: none is; those of the "
+        "same names that are shipped for the survey are taken, the others left out with a note.",
     )
     models: dict[Name, ModelConfig] = Field({}, description="Networks to train, by name.")
     ensembles: dict[Name, EnsembleConfig] = Field({}, description="Averages of networks, by name.")
     pretrained: dict[Name, Name] = Field(
         {},
-        description="Networks that are shipped for the survey: name in this run, folder in <models_dir>/<survey>.",
+        description="Networks that measure and are shipped for the survey: name in this run, folder in "
+        "<models_dir>/<survey>.",
+    )
+    pretrained_finders: dict[Name, Name] = Field(
+        {}, description="The same for networks that find sources; `candidates` may name one of them."
     )
     models_dir: str = Field("models", description="Folder of the shipped networks.")
     scene: SceneConfig | None = Field(
@@ -121,15 +125,22 @@ class RunConfig(ConfigModel):
                 )
 
     def _finders_fit(self) -> None:
-        """Check that finders have patches to train on, and that the finder of candidates is one of them."""
+        """Check that finders have patches and names of their own, and that the finder of candidates is one of them."""
+        known = [*self.finders, *self.pretrained_finders]
+        if twice := sorted({name for name in known if known.count(name) > 1}):
+            raise ValueError(
+                f"finders, pretrained_finders: expected each name once, found {', '.join(twice)} twice"
+            )
         if self.finders and self.scene is None:
             raise ValueError(
                 f"scene: expected patches for finders.{next(iter(self.finders))} to train on, found none"
             )
         if self.scene is not None and self.scene.population not in self.populations:
-            known = ", ".join(self.populations)
-            raise ValueError(f"scene.population: expected one of {known}, found '{self.scene.population}'")
-        if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.finders):
+            populations = ", ".join(self.populations)
+            raise ValueError(
+                f"scene.population: expected one of {populations}, found '{self.scene.population}'"
+            )
+        if both := {*self.models, *self.ensembles, *self.pretrained} & set(known):
             raise ValueError(f"finders: expected names that no model has, found {', '.join(sorted(both))}")
         for name, finder in self.finders.items():
             if finder.input_px > self.scene.side_px:
@@ -138,10 +149,10 @@ class RunConfig(ConfigModel):
                     f"found {finder.input_px}"
                 )
         wanted = getattr(self.candidates.detector, "model", None)
-        if wanted is not None and wanted not in self.finders:
-            known = ", ".join(self.finders) or "none"
+        if wanted is not None and wanted not in known:
             raise ValueError(
-                f"candidates.detector.model: expected one of finders ({known}), found '{wanted}'"
+                "candidates.detector.model: expected one of finders and pretrained_finders "
+                f"({', '.join(known) or 'none'}), found '{wanted}'"
             )
 
     def members(self) -> dict[str, ModelConfig]:
@@ -160,6 +171,15 @@ class RunConfig(ConfigModel):
         """Return the shipped networks that this run takes: folder by name."""
         named = {} if self.train == "models" else {name: name for name in self.models}
         return {**named, **self.pretrained}
+
+    def trained_finders(self) -> dict[str, FinderConfig]:
+        """Return the networks that find sources and that this run trains."""
+        return self.finders if self.train == "models" else {}
+
+    def shipped_finders(self) -> dict[str, str]:
+        """Return the shipped networks that find sources and that this run takes: folder by name."""
+        named = {} if self.train == "models" else {name: name for name in self.finders}
+        return {**named, **self.pretrained_finders}
 
     def _compositions(self) -> dict[str, Composition]:
         pieces = {"blend": self.blend, "real_blends": self.real_blends}

@@ -24,7 +24,7 @@ class CandidateFinder(Protocol):
 
 
 def build_finder(config: CandidateConfig, model: FinderModel | None, device: str = "auto") -> CandidateFinder:
-    """Make the finder that `config` names.
+    """Make the finder that `config` names; where it names none, the network if one is given, else sep.
 
     Parameters
     ----------
@@ -40,17 +40,19 @@ def build_finder(config: CandidateConfig, model: FinderModel | None, device: str
     ConfigError
         If a network is asked for and none is given, or the other way round.
     """
-    if (config.detector.kind == "network") != (model is not None):
+    names = [] if model is None else [model.card.name]
+    detector = config.detector or config.settled(names).detector
+    if (detector.kind == "network") != (model is not None):
         raise ConfigError(
             "candidates.detector",
             expected="the files of a detection model for kind network and none for any other kind",
-            found=f"kind {config.detector.kind} {'with' if model else 'without'} a model",
+            found=f"kind {detector.kind} {'with' if model else 'without'} a model",
         )
     # Imported where they are needed: a machine that runs networks need not have the baselines' libraries.
     if model is not None:
         from skymill.detectors.network import NetworkFinder
 
-        return NetworkFinder(config.detector, model, device)
+        return NetworkFinder(detector, model, device)
     from skymill.detectors.build import build_detector
 
-    return build_detector(config.detector)
+    return build_detector(detector)

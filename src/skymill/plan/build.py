@@ -21,7 +21,7 @@ from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.finders import add_finders
 from skymill.plan.plan import Plan
-from skymill.plan.shipped import find_shipped, gives_images, identities, shipped_files
+from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
 
 PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
@@ -90,9 +90,7 @@ class _Builder:
         self._simulate()
         self._blend(tiles)
         self._train(tiles)
-        if (scene := self.config.scene) is not None:
-            made_of = self._ingredients("scene", scene, tiles)
-            add_finders(scene, self.config.finders, self.survey.physics(), made_of, self._add)
+        self._find(tiles)
         self._evaluate()
         self._bound(tiles)
         for tile_id, tile in tiles.items():
@@ -118,11 +116,13 @@ class _Builder:
         location = getattr(population, "catalogue", None)
         if location is None:
             return {}, {}
-        catalogue = self._locate(local_location(location, self.config.data_dir))
+        # A table of cutouts lies where it is said, as a tile table does; data_dir holds the files that it names.
+        is_table, data_dir = isinstance(population, CutoutPopulation), self.config.data_dir
+        catalogue = self._locate(location if is_table else local_location(location, data_dir))
         outside = {"catalogue": identity(catalogue)}
-        if isinstance(population, CutoutPopulation) and Path(catalogue).is_file():
+        if is_table and Path(catalogue).is_file():
             for row in load_cutouts(catalogue):
-                files = row.files(catalogue)
+                files = row.files(catalogue, data_dir)
                 outside |= {f"{row.id}.{role}": identity(path) for role, path in files.items()}
         return {"catalogue": catalogue}, outside
 
@@ -181,7 +181,8 @@ class _Builder:
             files = {**inputs, "models": [member.file("card") for member in members]}
             files["weights"] = [member.file("weights") for member in members]
             self._add("train", name, params, {**parents, **among}, inputs=files)
-        self._take_shipped()
+        models_dir = self._locate(self.config.models_dir)
+        self.notes += add_shipped("train", self.config, self.survey.physics(), models_dir, self._add)
 
     def _start(self, name: str, model: ModelConfig) -> dict[str, str]:
         """Return the files of the shipped network that a training starts from; none without one."""
@@ -190,13 +191,13 @@ class _Builder:
         survey, folder = model.start.model.split("/")
         return shipped_files(self._locate(self.config.models_dir), survey, folder, f"models.{name}.start")
 
-    def _take_shipped(self) -> None:
-        """Add the networks that are trained already; their files count by content."""
-        found, notes = find_shipped(self.config, self._locate(self.config.models_dir))
-        self.notes += notes
-        for name, files in found.items():
-            params = {"survey": self.survey.physics(), "shipped": self.config.shipped()[name]}
-            self._add("train", name, params, outside=identities(files), inputs=files)
+    def _find(self, tiles: Mapping[str, Artifact]) -> None:
+        """Plan the networks that find sources, and what finds the candidates."""
+        scene, models_dir = self.config.scene, self._locate(self.config.models_dir)
+        made_of = None if scene is None else self._ingredients("scene", scene, tiles)
+        self.notes += add_finders(self.config, self.survey.physics(), made_of, models_dir, self._add)
+        finders = [finder.recipe.name for finder in self._of_stage("finder")]
+        self.candidates = self.config.candidates.settled(finders)
 
     def _models(self) -> list[Artifact]:
         """Return the models that measure: all but those that are only members of an ensemble."""
@@ -359,11 +360,11 @@ class _Builder:
         return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
 
     def _detect(self, dataset: str, tile: Artifact) -> None:
-        params = {"candidates": self.config.candidates.recipe_params()}
+        params = {"candidates": self.candidates.recipe_params()}
         for model in self._models():
             inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
             parents = {"tile": tile, "model": model}
-            if found_by := getattr(self.config.candidates.detector, "model", None):
+            if found_by := getattr(self.candidates.detector, "model", None):
                 finder = parents["finder"] = self._artifact("finder", found_by)
                 inputs |= {"finder_weights": finder.file("weights"), "finder_card": finder.file("card")}
             self._add("infer", f"{dataset}.{model.recipe.name}", params, parents, inputs=inputs)

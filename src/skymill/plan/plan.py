@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from skymill.config.detect import CandidateConfig
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
@@ -95,6 +96,11 @@ class Plan:
         return found
 
     @property
+    def candidates(self) -> CandidateConfig:
+        """What finds the candidates, also where the configuration leaves that open."""
+        return self.config.candidates.settled([finder.recipe.name for finder in self.of_stage("finder")])
+
+    @property
     def face(self) -> Path:
         """Folder that a person opens first."""
         return RESULTS / self.config.run
@@ -105,7 +111,7 @@ class Plan:
             "run": self.config.run,
             "seed": self.config.seed,
             "survey": self.survey.model_dump(mode="json"),
-            "config": self.config.recipe_params(),
+            "config": {**self.config.recipe_params(), "candidates": self.candidates.recipe_params()},
             "artifacts": [
                 {
                     "stage": artifact.recipe.stage,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -10,10 +12,26 @@ from pydantic import TypeAdapter, ValidationError
 from skymill.config.run import RunConfig
 from skymill.config.train import AnyNetwork, TaskConfig
 from skymill.errors import ConfigError
+from skymill.plan.artifact import Artifact
 from skymill.provenance.record import sha256
 
 SHIPPED = {"weights": "weights.safetensors", "card": "model.yaml", "history": "history.csv"}
 """Files of a shipped network by role."""
+
+
+class Kind(NamedTuple):
+    """Where the configuration names networks: those that are trained, those that are shipped; and the word for one."""
+
+    trained: str
+    named: str
+    word: str
+
+
+KINDS = {
+    "train": Kind("models", "pretrained", "model"),
+    "finder": Kind("finders", "pretrained_finders", "finder"),
+}
+"""By stage."""
 
 
 def shipped_files(models_dir: str | Path, survey: str, name: str, key: str) -> dict[str, str]:
@@ -41,52 +59,70 @@ def shipped_files(models_dir: str | Path, survey: str, name: str, key: str) -> d
             key,
             expected=f"a network that is shipped for {survey}: {known or 'there is none'}",
             found=f"'{name}' (no {files['card']})",
-            remedy="Name one of those, or train one: config models.",
+            remedy="Name one of those, or train one (config: models, finders).",
         )
     return files
 
 
-def find_shipped(
-    config: RunConfig, models_dir: str | Path
-) -> tuple[dict[str, dict[str, str]], list[dict[str, str]]]:
-    """Return the files of the shipped networks that a run takes, and notes on those that it has to do without.
+def add_shipped(
+    stage: Literal["train", "finder"],
+    config: RunConfig,
+    survey: Mapping[str, Any],
+    models_dir: str | Path,
+    add: Callable[..., Artifact],
+) -> list[dict[str, str]]:
+    """Add the shipped networks that a run takes; their files count by content.
 
-    With ``train: pretrained`` a network of `models` that is not shipped is left out; one that `pretrained` names has
-    to be there, and one at least altogether.
+    With ``train: pretrained`` a network that would be trained and is not shipped is left out; one that `pretrained` or
+    `pretrained_finders` names has to be there, and one at least of those that measure.
 
     Parameters
     ----------
+    stage : {'train', 'finder'}
+        Networks that measure, or those that find sources.
     config : RunConfig
         The run.
+    survey : mapping
+        Physics of the survey that is simulated.
     models_dir : str or Path
         Folder of the shipped networks.
+    add : callable
+        Adds an artifact: stage, name, params, and its outside parents and inputs by keyword.
 
     Returns
     -------
-    files : dict of str to dict
-        By name in the run.
-    notes : list of dict
-        ``{"what": …, "reason": …}``.
+    list of dict
+        Notes on what is left out: ``{"what": …, "reason": …}``.
 
     Raises
     ------
     ConfigError
         If a network is missing that has to be there.
     """
+    kind, named = KINDS[stage], getattr(config, KINDS[stage].named)
+    wanted = config.shipped() if stage == "train" else config.shipped_finders()
     found, notes = {}, []
-    for name, folder in config.shipped().items():
-        key = f"pretrained.{name}" if name in config.pretrained else f"models.{name} with train: pretrained"
+    for name, folder in wanted.items():
+        key = f"{kind.named}.{name}" if name in named else f"{kind.trained}.{name} with train: pretrained"
         try:
             found[name] = shipped_files(models_dir, config.survey, folder, key)
         except ConfigError as error:
-            if name in config.pretrained:
+            if name in named:
                 raise
-            notes.append({"what": f"model {name}", "reason": str(error)})
-    if notes and not found:
+            notes.append({"what": f"{kind.word} {name}", "reason": str(error)})
+    if stage == "train" and notes and not found:
         raise ConfigError(
             "train", expected="models, or shipped networks for pretrained", found=notes[0]["reason"]
         )
-    return found, notes
+    for name, files in found.items():
+        add(
+            stage,
+            name,
+            {"survey": survey, "shipped": wanted[name]},
+            outside=identities(files),
+            inputs=files,
+        )
+    return notes
 
 
 def identities(files: dict[str, str]) -> dict[str, str]:

@@ -9,9 +9,11 @@ from skymill.config.detect import (
     PLAIN,
     CandidateConfig,
     DetectorConfig,
+    NetworkFinderConfig,
     PhotutilsConfig,
     SepConfig,
 )
+from skymill.errors import ConfigError
 
 DETECTOR = TypeAdapter(DetectorConfig)
 
@@ -59,8 +61,32 @@ def test_wrong_detectors_are_refused(wrong):
         DETECTOR.validate_python(wrong)
 
 
-def test_candidates_come_from_sep_unless_said_otherwise():
-    assert CandidateConfig().detector == SepConfig(kind="sep", setting="plain")
+@pytest.mark.parametrize("finders", [[], ["one", "two"]])
+def test_candidates_come_from_sep_where_no_network_is_the_only_one(finders):
+    assert CandidateConfig().settled(finders).detector == SepConfig(kind="sep", setting="plain")
+
+
+def test_candidates_come_from_the_only_network_that_finds_sources():
+    settled = CandidateConfig(blended_radius_fwhm=2.0).settled(["finder"])
+    assert settled.detector == NetworkFinderConfig(kind="network", model="finder")
+    assert settled.blended_radius_fwhm == 2.0
+    assert settled.settled(["finder"]) == settled
+
+
+def test_a_detector_that_is_named_stays():
+    for detector in ({"kind": "sep", "setting": "cold_hot"}, {"kind": "network", "model": "two"}):
+        config = CandidateConfig(detector=detector)
+        assert config.settled(["one", "two"]) == config
+
+
+def test_a_network_that_is_not_there_finds_nothing():
+    config = CandidateConfig(detector={"kind": "network", "model": "finder"})
+    with pytest.raises(ConfigError, match="skymill ship") as caught:
+        config.settled(["other"])
+    assert "other" in str(caught.value)
+
+
+def test_plain_values_bring_candidates_back():
     other = CandidateConfig(detector={"kind": "photutils"})
     assert other.detector == PhotutilsConfig(kind="photutils")
     assert CandidateConfig.model_validate(other.recipe_params()) == other

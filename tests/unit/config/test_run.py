@@ -51,7 +51,9 @@ def change(values, key, value):
         (
             "candidates.detector",
             {"kind": "network", "model": "unet"},
-            ["candidates.detector.model: expected one of finders (none), found 'unet'"],
+            [
+                "candidates.detector.model: expected one of finders and pretrained_finders (none), found 'unet'",
+            ],
         ),
         ("detectors.cnn", {"kind": "sep"}, ["expected names that no model has, found cnn"]),
         ("detectors.new", {"kind": "eyeball"}, ["detectors.new", "eyeball"]),
@@ -168,6 +170,35 @@ def test_windows_of_a_finder_fit_the_patches(values):
 
     values["scene"]["side_px"] = 64
     with pytest.raises(ConfigError, match=r"at most scene\.side_px = 64, found 128"):
+        load_config(values)
+
+
+def test_shipped_finders_may_be_named_and_need_no_patches(values):
+    values["pretrained_finders"] = {"mine": "finder"}
+    values["candidates"] = {"detector": {"kind": "network", "model": "mine"}}
+    config = load_config(values)
+    assert config.shipped_finders() == {"mine": "finder"} and config.trained_finders() == {}
+
+
+def test_finders_are_trained_or_taken(values):
+    values["scene"], values["finders"] = {"population": "galaxies", "side_px": 128}, {"one": {}}
+    values["pretrained_finders"] = {"two": "finder"}
+    assert list(load_config(values).trained_finders()) == ["one"]
+    assert load_config(values).shipped_finders() == {"two": "finder"}
+    values["train"] = "pretrained"
+    values["ensembles"] = {}
+    assert load_config(values).trained_finders() == {}
+    assert load_config(values).shipped_finders() == {"one": "one", "two": "finder"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("one", "expected each name once, found one twice"), ("unet", "expected names that no model has")],
+)
+def test_a_shipped_finder_has_a_name_of_its_own(values, name, message):
+    values["scene"], values["finders"] = {"population": "galaxies", "side_px": 128}, {"one": {}}
+    values["pretrained_finders"] = {name: "finder"}
+    with pytest.raises(ConfigError, match=message):
         load_config(values)
 
 

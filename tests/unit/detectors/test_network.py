@@ -144,9 +144,14 @@ def test_windows_that_do_not_fit_the_steps_are_refused(keys):
 
 def test_files_and_configuration_must_agree(finder_model):
     with pytest.raises(ConfigError, match="kind sep with a model"):
-        build_finder(CandidateConfig(), finder_model)
+        build_finder(CandidateConfig(detector={"kind": "sep"}), finder_model)
     with pytest.raises(ConfigError, match="kind network without a model"):
         build_finder(CandidateConfig(detector=network_config()), None)
+
+
+def test_a_network_that_is_given_finds_what_no_detector_is_named_for(finder_model):
+    assert isinstance(build_finder(CandidateConfig(), finder_model), NetworkFinder)
+    assert not isinstance(build_finder(CandidateConfig(), None), NetworkFinder)
 
 
 def test_network_candidates_need_no_baselines_library(repository):
