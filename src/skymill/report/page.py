@@ -41,7 +41,7 @@ from skymill.report.models_table import models_table
 from skymill.report.published import CITATION
 from skymill.report.results import Results, blend_groups, dataset_groups
 from skymill.report.scores import Scores
-from skymill.report.summary import lead, limits
+from skymill.report.summary import found_by, lead, limits
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,14 @@ def _policy(scripts: Sequence[str]) -> str:
 def page_context(material: Material) -> dict[str, Any]:
     """Return all that the templates show."""
     palette, inventory, options = material.palette, material.inventory, material.options
-    results = Results(material.scores, material.matched, palette, inventory.networks, options.max_points)
+    results = Results(
+        material.scores,
+        material.matched,
+        palette,
+        inventory.networks,
+        options.max_points,
+        found_by(material.config),
+    )
     return {
         **_head(material),
         **_summary(material, palette),

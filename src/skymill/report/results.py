@@ -10,6 +10,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
 from skymill.report.facts import Table
 from skymill.report.figures_binned import BinnedPlot, binned_panel
+from skymill.report.figures_detection import ranking_panel
 from skymill.report.figures_pit import pit_panel
 from skymill.report.figures_scatter import outcome_panel, scatter_panel
 from skymill.report.headline import dataset_title, value_text
@@ -42,8 +43,8 @@ OUTCOME_CAPTION = (
     "pairs of real galaxies."
 )
 CANDIDATES = (
-    "Networks measure what the candidates' detection finds, so their completeness and purity are that detection's. "
-    "Bins with few sources have wide intervals."
+    "Networks measure the candidates that another detector finds ({found_by}), so their completeness and purity are "
+    "that detector's. Bins with few sources have wide intervals."
 )
 
 
@@ -63,6 +64,8 @@ class Results:
         Detectors that are given the true positions on blends.
     max_points : int
         Points of one scatter plot.
+    found_by : str
+        What finds the candidates that networks measure on tiles.
     """
 
     scores: Scores
@@ -70,6 +73,7 @@ class Results:
     palette: Palette
     networks: Sequence[str]
     max_points: int
+    found_by: str = "see the configuration"
 
     def blend_panels(self, dataset: str, prefix: str = BOTH) -> list[Panel]:
         """Return flux error, bias and width on a set of blends by magnitude, separation and class.
@@ -162,13 +166,20 @@ class Results:
         bins = self._bins(dataset, "mag")
         detection = ("completeness",) if kind == "injected" else ("completeness", "purity")
         x_title = MAGNITUDE if kind == "injected" else EITHER_MAGNITUDE
+        caption = CANDIDATES.format(found_by=self.found_by)
+        # Of a tile with injected galaxies only these are known: there is no purity.
+        whole = [] if kind == "injected" else [self._ranking(dataset, slug)]
         return [
             self._panel(
-                f"{slug}-found", "Detection by magnitude", CANDIDATES, dataset, bins, x_title, detection
+                f"{slug}-found", "Detection by magnitude", caption, dataset, bins, x_title, detection
             ),
+            *whole,
             self._panel(f"{slug}-flux", "Photometry by magnitude", BETTER, dataset, bins, MAGNITUDE),
             self.scatter(dataset, slug),
         ]
+
+    def _ranking(self, dataset: str, slug: str) -> Panel:
+        return ranking_panel(f"{slug}-ranking", self.matched, self.scores, self.palette, dataset)
 
     def _panel(self, *arguments: Any) -> Panel:
         return binned_panel(BinnedPlot(*arguments), self.scores, self.palette)

@@ -87,7 +87,7 @@ def limits(inventory: Inventory, config: Mapping[str, Any]) -> list[str]:
     populations = (config.get("populations") or {}).values()
     lines = {
         GIVEN_CENTRES: bool(inventory.of_stage("evaluate")),
-        CANDIDATES.format(detector=_candidates(config)): bool(inventory.of_stage("infer")),
+        CANDIDATES.format(detector=found_by(config)): bool(inventory.of_stage("infer")),
         ANALYTIC: any(population.get("kind") == "parametric" for population in populations),
         FEW_REAL: inventory.find("blend", "real") is not None,
         ONE_SURVEY: bool(inventory.of_stage("train")),
@@ -97,6 +97,10 @@ def limits(inventory: Inventory, config: Mapping[str, Any]) -> list[str]:
     return [line for line, concerns in lines.items() if concerns]
 
 
-def _candidates(config: Mapping[str, Any]) -> str:
+def found_by(config: Mapping[str, Any]) -> str:
+    """Say which detector finds the candidates that networks measure on tiles."""
     detector = (config.get("candidates") or {}).get("detector") or {}
-    return str(detector.get("kind", "see the configuration"))
+    if detector.get("kind") == "network":
+        return f"network {detector.get('model')}"
+    words = [str(detector[key]) for key in ("kind", "setting") if key in detector]
+    return ", setting ".join(words) or "see the configuration"

@@ -51,7 +51,7 @@ def test_limits_concern_this_run(inventory, run):
     everything = limits(inventory, run.config)
 
     assert any("true centres" in line for line in everything)
-    assert any("another detector has found (sep)" in line for line in everything)
+    assert any("another detector has found (sep, setting plain)" in line for line in everything)
     assert any("analytic" in line for line in everything)
     assert len(limits(Inventory([]), {})) == 1
 
