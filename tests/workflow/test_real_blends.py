@@ -52,9 +52,11 @@ def small(path: Path, changes: dict) -> None:
 
 def test_a_run_with_real_galaxies_compares_everybody_on_them(make_workflow, tmp_path: Path):
     write_galaxies(tmp_path)
+    table = tmp_path / "galaxies.tsv"
     cutouts = {"kind": "cutouts", "catalogue": "galaxies.tsv", "mag": [19.0, 23.0], "shrink": [0.05, 0.07]}
     observed = {**cutouts, "n_galaxies": 12, "stamp_px": 64}
     workflow = make_workflow("real", populations={"observed": observed})
+    table.rename(workflow.folder / table.name)
     real_blends = {"population": "observed", "n": 10}
     small(workflow.folder / "config.yaml", {"real_blends": real_blends, "data_dir": str(tmp_path)})
     done = workflow.run("compare")

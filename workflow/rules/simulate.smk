@@ -32,6 +32,7 @@ rule simulate_shard:
     params:
         recipe=recipe_of("simulate"),
         missing=missing_of("simulate"),
+        data_dir=run_config.data_dir,
         code=code_stamp("skymill.simulate.shard"),
     message:
         "simulate: galaxies {wildcards.start} to {wildcards.stop} of population {wildcards.name}"

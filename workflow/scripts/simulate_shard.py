@@ -9,4 +9,5 @@ with job_log(snakemake.log[0]):
         stamps=snakemake.output.stamps,
         truth=snakemake.output.truth,
         catalogue=snakemake.input.get("catalogue") or snakemake.params.missing.get("catalogue"),
+        data_dir=snakemake.params.data_dir,
     )

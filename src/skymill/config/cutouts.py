@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel
+from skymill.config.ingest import local_location
 from skymill.config.table import read_table
 
 
@@ -22,7 +23,8 @@ Segment = Annotated[Annotated[int, Field(ge=1)] | Literal["centre"], BeforeValid
 class CutoutRow(ConfigModel):
     """One row of the table of a population of kind ``cutouts``: an observed, isolated galaxy and its files.
 
-    Paths that are not absolute begin at the table's own folder; each file holds one 2-D image.
+    Paths that are not absolute begin at the table's own folder, the run's data_dir replaces all folders; each file
+    holds one 2-D image.
     """
 
     id: str = Field(pattern=NAME_PATTERN, description="Name of the galaxy.")
@@ -49,10 +51,21 @@ class CutoutRow(ConfigModel):
             raise ValueError("a path")
         return location
 
-    def files(self, table: str | Path) -> dict[str, Path]:
-        """Return the paths of the row's files by column, for a table that lies at `table`."""
+    def files(self, table: str | Path, data_dir: str | Path | None = None) -> dict[str, Path]:
+        """Return the paths of the row's files by column.
+
+        Parameters
+        ----------
+        table : str or Path
+            Where the table lies.
+        data_dir : str or Path, optional
+            A folder that holds files of the same names; replaces their paths.
+        """
         named = {role: getattr(self, role) for role in ("image", "segmentation", "psf", "mask", "sigma")}
-        return {role: Path(table).parent / path for role, path in named.items() if path is not None}
+        given = {role: path for role, path in named.items() if path is not None}
+        if data_dir is not None:
+            return {role: Path(local_location(path, data_dir)) for role, path in given.items()}
+        return {role: Path(table).parent / path for role, path in given.items()}
 
 
 def load_cutouts(path: str | Path) -> list[CutoutRow]:

@@ -64,7 +64,9 @@ class IndependentSizes(ConfigModel):
 class KnotsConfig(ConfigModel):
     """Clumps and arms of discs. All ranges are broad by choice and fitted to no image."""
 
-    probability: float = Field(0.7, ge=0, le=1, description="Share of the galaxies with a disc that have knots.")
+    probability: float = Field(
+        0.7, ge=0, le=1, description="Share of the galaxies with a disc that have knots."
+    )
     disc_fraction: FractionRange = Field(
         (0.05, 0.6), description="The knots' fraction of the disc's light, drawn evenly."
     )
@@ -189,8 +191,8 @@ class _Images(ConfigModel):
 
     catalogue: str = Field(
         min_length=1,
-        description="real: path of the catalogue (FITS); its image and PSF files lie beside it. cutouts: path of the "
-        "table (TSV). The run's data_dir replaces its folder.",
+        description="real: path of the catalogue (FITS); its image and PSF files lie beside it, and the run's "
+        "data_dir replaces its folder. cutouts: path of the table (TSV).",
     )
     max_noise_rms: float = Field(
         0.3,

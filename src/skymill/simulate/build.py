@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from skymill.config.simulate import CutoutPriors, ParametricPriors, RealPriors
 from skymill.data.survey import Survey
 from skymill.simulate import cutouts, parametric, real  # noqa: F401 (they register themselves)
@@ -9,7 +11,12 @@ from skymill.simulate.population import POPULATIONS, Population
 
 
 def build_population(
-    priors: ParametricPriors | RealPriors | CutoutPriors, survey: Survey, seed: int, stage: str, name: str
+    priors: ParametricPriors | RealPriors | CutoutPriors,
+    survey: Survey,
+    seed: int,
+    stage: str,
+    name: str,
+    data_dir: str | Path | None = None,
 ) -> Population:
     """Make the population that `priors` describe.
 
@@ -23,5 +30,8 @@ def build_population(
         The run's seed.
     stage, name : str
         Keys of the randomness: the stage that draws, and the population's or field's name.
+    data_dir : str or Path, optional
+        Folder with the files that a table of cutouts names, if they do not lie where it says.
     """
-    return POPULATIONS[priors.kind](priors, survey, seed, stage, name)
+    where = {"data_dir": data_dir} if isinstance(priors, CutoutPriors) else {}
+    return POPULATIONS[priors.kind](priors, survey, seed, stage, name, **where)

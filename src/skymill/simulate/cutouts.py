@@ -95,6 +95,8 @@ class Cutouts:
         The run's seed.
     stage, name : str
         Keys of the randomness.
+    data_dir : str or Path, optional
+        Folder with the files that the table names, if they do not lie where it says.
 
     Raises
     ------
@@ -104,13 +106,22 @@ class Cutouts:
         If an image cannot be used.
     """
 
-    def __init__(self, priors: CutoutPriors, survey: Survey, seed: int, stage: str, name: str) -> None:
+    def __init__(
+        self,
+        priors: CutoutPriors,
+        survey: Survey,
+        seed: int,
+        stage: str,
+        name: str,
+        data_dir: str | Path | None = None,
+    ) -> None:
         self.priors, self.survey, self.seed, self.stage, self.name = priors, survey, seed, stage, name
         self._parameters = drawing_parameters(priors.fft_max_px)
         self._psf = effective_psf(survey.psf).withGSParams(self._parameters)
         # The noise of an image of unit noise and of pixels of 1 arcsec; it goes as noise over pixel.
         self._noise = white_noise_rms(1.0, 1.0, survey, self._psf)
-        cutouts = [read_cutout(row, priors.catalogue) for row in load_cutouts(priors.catalogue)]
+        table = priors.catalogue
+        cutouts = [read_cutout(row, table, data_dir) for row in load_cutouts(table)]
         for cutout in cutouts:
             self._check_psf(cutout)
         self._cutouts = self._usable(cutouts)
@@ -206,7 +217,7 @@ class Cutouts:
         return profile.shift(-cutout.dx * cutout.pixel_arcsec, -cutout.dy * cutout.pixel_arcsec)
 
 
-def read_cutout(row: CutoutRow, table: str | Path) -> Cutout:
+def read_cutout(row: CutoutRow, table: str | Path, data_dir: str | Path | None = None) -> Cutout:
     """Read the files of one row and take the galaxy's neighbours out.
 
     Parameters
@@ -215,13 +226,15 @@ def read_cutout(row: CutoutRow, table: str | Path) -> Cutout:
         The galaxy.
     table : str or Path
         Where the table lies: paths begin there.
+    data_dir : str or Path, optional
+        A folder that holds files of the same names; replaces their paths.
 
     Raises
     ------
     DataError
         Naming the file: it cannot be read, its shape is not the image's, or there is no galaxy in it.
     """
-    files = row.files(table)
+    files = row.files(table, data_dir)
     images = {role: read_image(path).data.astype(np.float64) for role, path in files.items()}
     image, segments = images["image"], images["segmentation"]
     for role in ("segmentation", "mask", "sigma"):

@@ -36,6 +36,7 @@ def simulate_shard(
     stamps: str | Path,
     truth: str | Path,
     catalogue: str | Path | None = None,
+    data_dir: str | Path | None = None,
 ) -> None:
     """Draw galaxies `start` … `stop` - 1 of a population.
 
@@ -52,6 +53,8 @@ def simulate_shard(
         Catalogue to write, schema ``galaxies``.
     catalogue : path, optional
         Where the catalogue of a population of real galaxies lies, if not where the recipe says.
+    data_dir : path, optional
+        Folder with the files that a table of cutouts names, if they do not lie where it says.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def simulate_shard(
     survey, split = Survey.model_validate(params["survey"]), SplitConfig.model_validate(params["split"])
     if catalogue is not None:
         config = config.model_copy(update={"catalogue": str(catalogue)})
-    population = build_population(config, survey, params["seed"], "simulate", recipe["name"])
+    population = build_population(config, survey, params["seed"], "simulate", recipe["name"], data_dir)
     index = np.arange(start, stop, dtype=np.int64)
     galaxies = population.truth(index)
     drawn = Catalogue.from_columns(

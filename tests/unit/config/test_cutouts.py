@@ -41,6 +41,16 @@ def test_paths_begin_at_the_table_unless_they_are_absolute(table, tmp_path):
     }
 
 
+@pytest.mark.parametrize("data_dir", ["elsewhere", "/else/where"])
+def test_a_folder_with_files_of_the_same_names_replaces_all_paths(table, data_dir):
+    path = table(HEADER, ROW.replace("p.fits", "/psfs/p.fits").replace("i.fits", "images/i.fits"))
+    (row,) = load_cutouts(path)
+
+    assert set(row.files(path, data_dir).values()) == {
+        Path(data_dir) / name for name in ("i.fits", "s.fits", "p.fits")
+    }
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

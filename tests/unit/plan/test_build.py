@@ -264,7 +264,14 @@ def test_cutouts_count_by_their_table_and_every_file(planned, tmp_path):
     before = planned(changes).artifact("simulate", "cosmos").recipe
     assert {"catalogue", "g.image", "g.segmentation", "g.psf"} == set(before.parents)
     (tmp_path / "psf.fits").write_text("a star")
-    assert planned(changes).artifact("simulate", "cosmos").recipe.version != before.version
+    here = planned(changes).artifact("simulate", "cosmos").recipe
+    assert here.version != before.version
+    # data_dir holds the images; the table stays where the configuration says.
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "psf.fits").rename(tmp_path / "elsewhere/psf.fits")
+    there = planned({**changes, "data_dir": "elsewhere"}).artifact("simulate", "cosmos")
+    assert there.inputs["catalogue"] == "table.tsv"
+    assert there.recipe.version == here.version
     (tmp_path / "table.tsv").write_text("id\n")
     with pytest.raises(ConfigError, match=r"table\.tsv, header"):
         planned(changes)
