@@ -113,8 +113,7 @@ class _Builder:
 
     def _galaxy_files(self, population: PopulationConfig) -> tuple[dict[str, str], dict[str, str]]:
         """Return the catalogue that a population of real galaxies is made from, and the identities of its files."""
-        location = getattr(population, "catalogue", None)
-        if location is None:
+        if (location := getattr(population, "catalogue", None)) is None:
             return {}, {}
         # A table of cutouts lies where it is said, as a tile table does; data_dir holds the files that it names.
         is_table, data_dir = isinstance(population, CutoutPopulation), self.config.data_dir
