@@ -60,7 +60,16 @@ def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Popu
     write_shard(folder / "shards" / "0.h5", {"image": images[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
     side = np.array(SIDES * (COUNT // len(SIDES)))
-    shape = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta", "knots_fraction")
+    shape = (
+        "bulge_to_total",
+        "bulge_n",
+        "bulge_re",
+        "disc_re",
+        "q_bulge",
+        "q_disc",
+        "theta",
+        "knots_fraction",
+    )
     Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},
