@@ -143,7 +143,8 @@ class Results:
 
     def add(self, galaxies: int, way: str, figures: dict[str, dict[str, float]], seconds: float) -> None:
         self.rows.append({"galaxies": galaxies, "way": way, "flux_mape": figures, "seconds": seconds})
-        write_text(self.path, json.dumps({"settings": self.settings, "rows": self.rows}, indent=1) + "\n")
+        content = {"settings": self.settings, "rows": self.rows}
+        write_text(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
         print(f"{galaxies:>6} {way:<22} {text(figures['all'])} % in {seconds:.0f} s", flush=True)
 
     def get(self, galaxies: int, way: str, subset: str) -> dict[str, float]:
@@ -183,12 +184,14 @@ def make_galaxies(settings: dict[str, Any], out: Path) -> dict[str, Path]:
 
 
 def make_blends(settings: dict[str, Any], galaxies: dict[str, Path], out: Path) -> dict[str, Path]:
-    """Make the test blends."""
+    """Make the test blends; those that are there already are kept."""
     folder, blend = out / "blends", BlendConfig(population="galaxies", **BLEND)
+    files = {"stamps": folder / "stamps.h5", "truth": folder / "truth.parquet"}
+    if files["truth"].is_file():
+        return files
     params = {"seed": settings["seed"], "survey": survey_of(settings), "blend": blend.composition()}
     params |= {"side": "test", "n": settings["test"]}
     recipe = Recipe("blend", "test", params).to_dict()
-    files = {"stamps": folder / "stamps.h5", "truth": folder / "truth.parquet"}
     shards = list(shard_files(folder, settings["test"]))
     for start, stop, *paths in shards:
         blend_shard(recipe, *galaxies.values(), start, stop, *paths)
@@ -257,22 +260,28 @@ def train(
 def measure(
     settings: dict[str, Any], model: Path, blends: dict[str, Path], folder: Path
 ) -> dict[str, dict[str, float]]:
-    """Return the flux MAPE of the test blends in percent, with 95 % intervals; blends are drawn whole."""
+    """Return the flux MAPE of the test blends in percent, with 95 % intervals; blends are drawn whole.
+
+    A galaxy that a network gives no finite flux for is left out; ``n`` of ``all`` are measured.
+    """
     found = folder / "catalogue.parquet"
     recipe = Recipe("evaluate", "test_blends", {"survey": survey_of(settings)}).to_dict()
     evaluate_model(recipe, model, *blends.values(), found)
     measured, truth = Catalogue.read(found, "measurement"), Catalogue.read(blends["truth"], "blends")
     figures = {}
-    for subset, rows in {"all": truth["mag"] < np.inf, "bright": truth["mag"] < BRIGHT_MAG}.items():
+    for subset, members in {"all": truth["mag"] < np.inf, "bright": truth["mag"] < BRIGHT_MAG}.items():
+        rows = members & np.isfinite(measured["flux"])
         mape = partial(flux_mape, measured["flux"][rows], truth["flux"][rows])
         generator = rng(settings["seed"], "benchmark", "transfer", subset)
         low, high = bootstrap_intervals({"mape": mape}, truth["stamp_id"][rows], generator)["mape"]
-        figures[subset] = {"value": float(mape()), "low": low, "high": high, "n": int(rows.sum())}
+        counts = {"n": int(rows.sum()), "all": int(members.sum())}
+        figures[subset] = {"value": float(mape()), "low": low, "high": high, **counts}
     return figures
 
 
 def text(figure: dict[str, float]) -> str:
-    return "{value:.1f} [{low:.1f}, {high:.1f}]".format(**figure)
+    failed = figure["all"] - figure["n"]
+    return "{value:.1f} [{low:.1f}, {high:.1f}]".format(**figure) + (f", {failed} failed" if failed else "")
 
 
 def table(results: Results) -> str:
@@ -280,7 +289,10 @@ def table(results: Results) -> str:
     lines = []
     for subset, words in SUBSETS.items():
         first = results.get(0, AS_IT_IS, subset)
-        lines += [f"Flux MAPE in percent, {words} (n = {first['n']}); the source as it is: {text(first)}", ""]
+        lines += [
+            f"Flux MAPE in percent, {words} (n = {first['all']}); the source as it is: {text(first)}",
+            "",
+        ]
         lines += [f"| galaxies | {' | '.join(results.ways)} |", "|---|" + "---|" * len(results.ways)]
         for count in results.settings["galaxies"]:
             row = [text(results.get(count, way, subset)) for way in results.ways]

@@ -5,21 +5,30 @@ import json
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
+
+from skymill.catalog.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = ["from random weights", "all stages free", "first 4 stages kept"]
 
 
-def transfer(out: Path, *more: str) -> str:
-    """Run the benchmark in this process, which has the libraries loaded; return what it prints."""
+def benchmark() -> ModuleType:
+    """Load the benchmark into this process, which has the libraries loaded."""
     specification = importlib.util.spec_from_file_location("transfer", ROOT / "benchmarks/transfer.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
+    return module
+
+
+def transfer(out: Path, *more: str) -> str:
+    """Run the benchmark and return what it prints."""
     with redirect_stdout(StringIO()) as printed:
-        module.main(["--quick", "--out", str(out), *more])
+        benchmark().main(["--quick", "--out", str(out), *more])
     return printed.getvalue()
 
 
@@ -42,6 +51,24 @@ def test_every_way_is_measured_for_every_number_of_galaxies(made):
     value = "{value:.1f} [{low:.1f}, {high:.1f}]".format(**rows[-1]["flux_mape"]["bright"])
     assert f"| {value} |" in printed.strip().splitlines()[-1]
     assert (out / "transfer.png").stat().st_size > 10_000
+
+
+def test_a_galaxy_without_a_flux_is_counted_and_left_out(made, tmp_path, monkeypatch):
+    out, module = made[0], benchmark()
+    blends = {name: out / "blends" / file for name, file in
+              {"stamps": "stamps.h5", "truth": "truth.parquet"}.items()}  # fmt: skip
+    found = Catalogue.read(
+        out / "models" / "30_all_stages_free" / "measured" / "catalogue.parquet", "measurement"
+    )
+    true = Catalogue.read(blends["truth"], "blends")["flux"]
+    found.table["flux"] = 1.1 * true
+    found.table["flux"][0] = np.nan
+    monkeypatch.setattr(module, "evaluate_model", lambda *given: found.write(given[-1]))
+    figure = module.measure({"seed": 1, "target": "sdss_r"}, Path("m"), blends, tmp_path)["all"]
+
+    assert figure["value"] == pytest.approx(10.0)
+    assert (figure["n"], figure["all"]) == (len(true) - 1, len(true))
+    assert module.text(figure) == "10.0 [10.0, 10.0], 1 failed"
 
 
 def test_stages_that_are_kept_have_the_weights_of_the_source(made):
