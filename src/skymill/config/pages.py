@@ -16,10 +16,12 @@ Every key of a run, generated from the typed configuration: `skymill docs config
 Unknown keys are errors. Units stand at the end of names: `_arcsec`, `_mag`, `_px`. Defaults live in the code, once; a
 file in this folder holds what it changes. `workflow/schemas/config.schema.json` is the same as JSON schema for editors.
 
-- `config.yaml`: the default run. `sdss.yaml`: a real SDSS frame. `real.yaml`: test blends of real galaxies.
+- `config.yaml`: the default run. `sdss.yaml`, `xdf.yaml`: a real SDSS frame, a cutout of Hubble's XDF. `real.yaml`,
+  `real_cutouts.yaml`: test blends of real galaxies.
 - `surveys/`: one file a survey (docs/add-a-survey.md).
-- `tiles.tsv`, `sdss_tiles.tsv`: tile tables, tab-separated, one row a tile; their columns are the table TileRow below.
-- Populations of kind `cutouts` name a table of the same form; its columns are the table CutoutRow below.
+- `tiles.tsv`, `sdss_tiles.tsv`, `xdf_tiles.tsv`: tile tables, tab-separated, one row a tile; their columns
+  are the table TileRow below.
+- `kids_sdss_galaxies.tsv`: a table as populations of kind `cutouts` name it; its columns are the table CutoutRow below.
 - A single key on the command line: `snakemake --config data_dir=FOLDER`, which replaces it at the top level.
 """
 
