@@ -12,7 +12,7 @@ patches onto the card.
 Every detector is given the same images and rms. A detection is real if an object is within the distance that the
 finder's card says, surest detection first (brightest first for detectors without a probability). One beside a source
 that is too faint or too near a brighter one to be an object is left out: it is neither right nor wrong. Figures are at
-each detector's own threshold; "at purity of" others are the finder's where its purity on the patches is theirs.
+each detector's own threshold; "at purity of" SExtractor are the finder's where its purity on the patches is that one's.
 """
 
 from __future__ import annotations
@@ -120,6 +120,10 @@ class Finders:
         }
         self.names = [self.name, *self.others]
 
+    def aims(self) -> list[str]:
+        """Return the detectors at whose purity the finder is looked at: SExtractor, where it is installed."""
+        return [name for name in self.others if OTHERS[name].kind == "source_extractor"] or list(self.others)
+
     def find(self, name: str, tile: Tile) -> Detections:
         """Return what a detector finds on a tile; the finder also what is below its own threshold."""
         if name == self.name:
@@ -192,7 +196,9 @@ def on_patches(
         records += at(finders.threshold(name), each, subsets, "test_scenes", name, "")
     ours = judged[finders.name]
     ranking, limits = rank(ours.score, ours.is_real, len(ours.best)), {}
-    for name in [name for name in finders.others if len(judged[name].score)]:
+    for name in finders.aims():
+        if not len(judged[name].score):
+            continue
         limits[name] = ranking.threshold_of_purity(float(judged[name].is_real.mean()))
         records += at(limits[name], ours, subsets, "test_scenes", finders.name, f" at purity of {name}")
     return records, limits

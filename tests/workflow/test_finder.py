@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.training.card import read_card
+from skymill.training.finder_card import FinderCard
+from skymill.training.shipped import ship_model
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -23,7 +26,6 @@ CHANGES = {
             "training": {"max_epochs": 12, "batch_size": 2, "learning_rate": 0.01},
         }
     },
-    "candidates": {"detector": {"kind": "network", "model": "finder"}},
     "inject": {"crowded_fraction": 0.7},
 }
 
@@ -80,3 +82,23 @@ def test_a_change_of_the_finder_plans_its_training_and_what_follows(found, tmp_p
 
     assert planned["train_finder"] == 1 and planned["infer_tile"] == 4
     assert not {"scene_shard", "train_model", "evaluate_model", "baseline_tile"} & set(planned)
+
+
+def test_a_shipped_finder_finds_candidates_of_a_run_that_trains_none(found):
+    trained = (found.folder / found.manifest()["finder", "finder"]["path"]).parent
+    shipped = ship_model(trained, "found", found.folder / "models")
+    backup = (found.folder / "config.yaml").read_text()
+    found.configure(pretrained_finders={"mine": "found"}, models_dir=str(shipped.parents[1]))
+    planned = found.planned("catalog")
+    done = found.run("catalog")
+    (found.folder / "config.yaml").write_text(backup)
+
+    assert done.returncode == 0, done.stdout
+    assert planned["take_finder"] == 1 and not {"train_finder", "scene_shard"} & set(planned)
+    (taken,) = (found.folder / "results/artifacts/finder/mine").iterdir()
+    assert read_card(taken / "model.yaml", FinderCard) == read_card(shipped / "model.yaml", FinderCard)
+    records = [
+        json.loads(path.read_text())
+        for path in (found.folder / "results/artifacts/infer/sky.cnn").glob("*/provenance.json")
+    ]
+    assert taken.name in [record["parents"]["finder"] for record in records]
