@@ -200,6 +200,7 @@ def on_patches(
         if not len(judged[name].score):
             continue
         limits[name] = ranking.threshold_of_purity(float(judged[name].is_real.mean()))
+        print(f"{finders.name} has the purity of {name} at least_probability {limits[name]:.3f}")
         records += at(limits[name], ours, subsets, "test_scenes", finders.name, f" at purity of {name}")
     return records, limits
 
@@ -211,7 +212,11 @@ def on_tile(
     image, known = Tile.read(tile), read_truth(truth)
     counted, dataset = known.is_counted, f"injected:{image.meta.tile_id}"
     close = known.brighter_distance[counted] < CLOSE_FWHM * image.meta.psf_fwhm_px
-    subsets = {"all": np.ones(len(close), dtype=bool), "close_pair_fainter": close}
+    alone, mag = known.is_isolated[counted], known.mag[counted]
+    subsets = {"all": np.ones(len(close), dtype=bool), "close_pair_fainter": close, "isolated": alone}
+    for bright in range(int(mag.min()), int(mag.max()) + 1):
+        subsets[f"isolated/mag:{bright}-{bright + 1}"] = alone & (mag >= bright) & (mag < bright + 1)
+    subsets = {name: rows for name, rows in subsets.items() if rows.any()}
     records = []
     for name in finders.names:
         found = finders.find(name, image)

@@ -34,8 +34,9 @@ MIN_SIGNIFICANCE = 2.0
 MIN_ROUNDNESS = 0.8
 MAX_SCATTER = 0.15
 """A set of 'stars' whose widths scatter (MAD x 1.48 / median) by more than this are not one width."""
-FITTED_RADII = 5.0
-"""Half-width of the fitted stamps in units of the half-light radius."""
+FITTED_RADII = 2.5
+"""Half-width of the fitted stamps in units of the half-light radius: the core alone. Wings that a Moffat profile does
+not have pull its width down, for the PSF of `sdss_r` by 1.8 % with twice this and by 1.1 % so (a test)."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,16 @@ def toy_truth(count: int = COUNT) -> Catalogue:
     """Galaxies on all sides; number 0 has failed."""
     generator = np.random.default_rng(3)
     mag = generator.uniform(19, 23, count)
-    shape = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta", "knots_fraction")
+    shape = (
+        "bulge_to_total",
+        "bulge_n",
+        "bulge_re",
+        "disc_re",
+        "q_bulge",
+        "q_disc",
+        "theta",
+        "knots_fraction",
+    )
     return Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},

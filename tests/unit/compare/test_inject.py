@@ -60,7 +60,17 @@ def galaxies(tmp_path):
         dy=dy,
         flags=np.zeros(n, int),
         **dict.fromkeys(
-            ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta", "knots_fraction"), nan
+            (
+                "bulge_to_total",
+                "bulge_n",
+                "bulge_re",
+                "disc_re",
+                "q_bulge",
+                "q_disc",
+                "theta",
+                "knots_fraction",
+            ),
+            nan,
         ),
     )
     catalogue.write(tmp_path / "galaxies.parquet")

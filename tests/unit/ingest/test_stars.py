@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from skymill.config.ingest import IngestConfig
+from skymill.data.survey import load_survey
 from skymill.ingest import stars as module
 from skymill.ingest.stars import measure_psf, stellar_locus
+from skymill.simulate.psf import effective_psf
 
+SURVEYS = Path(__file__).resolve().parents[3] / "config" / "surveys"
 SIDE, RMS = 320, 2.0
 CONFIG = IngestConfig()
 
@@ -39,6 +44,25 @@ def test_the_width_of_stars_is_found(fwhm):
     # S/N > 100 gives each width to about 1 %; sampling at pixel centres broadens nothing.
     assert found.fwhm_px == pytest.approx(fwhm, rel=0.02)
     assert found.scatter_px < 0.05 * fwhm
+
+
+def test_wings_change_the_width_by_little(monkeypatch):
+    """Stars of SDSS, whose wings no Moffat profile has."""
+    survey = load_survey("sdss_r", SURVEYS)
+    star = (
+        effective_psf(survey.psf)
+        .drawImage(nx=41, ny=41, scale=survey.pixel_scale_arcsec, method="no_pixel")
+        .array
+    )
+    image = np.random.default_rng(5).normal(0.0, RMS, (SIDE, SIDE)).astype(np.float32)
+    for y, x in np.ndindex(5, 5):
+        image[10 + 60 * y : 51 + 60 * y, 10 + 60 * x : 51 + 60 * x] += 1e5 * star
+    found = measure(image).fwhm_px
+    monkeypatch.setattr(module, "FITTED_RADII", 2 * module.FITTED_RADII)
+    found_with_wings = measure(image).fwhm_px
+
+    assert found == pytest.approx(survey.psf_fwhm_px, rel=0.013)
+    assert found_with_wings < 0.985 * survey.psf_fwhm_px
 
 
 def test_galaxies_that_outnumber_stars_do_not_count():

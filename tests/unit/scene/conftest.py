@@ -52,7 +52,16 @@ class Files(NamedTuple):
 def toy_truth() -> Catalogue:
     mag = np.linspace(19, 24, COUNT)
     generator = np.random.default_rng(3)
-    shape = ("bulge_to_total", "bulge_n", "bulge_re", "disc_re", "q_bulge", "q_disc", "theta", "knots_fraction")
+    shape = (
+        "bulge_to_total",
+        "bulge_n",
+        "bulge_re",
+        "disc_re",
+        "q_bulge",
+        "q_disc",
+        "theta",
+        "knots_fraction",
+    )
     return Catalogue.from_columns(
         "galaxies",
         galaxy_id=np.arange(COUNT),
