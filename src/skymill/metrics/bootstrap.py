@@ -60,22 +60,25 @@ def bootstrap_intervals(
     rows = max(1, max_elements // group_of_row.size)
     replicates: dict[str, list[NDArray]] = {name: [] for name in statistics}
     for start in range(0, n_resamples, rows):
-        counts = _draw(generator, min(rows, n_resamples - start), labels.size)[:, group_of_row]
+        counts = draw_counts(generator, min(rows, n_resamples - start), labels.size)[:, group_of_row]
         for name, statistic in statistics.items():
             replicates[name].append(np.asarray(statistic(counts), dtype=np.float64))
-    return {name: _percentiles(np.concatenate(parts), level) for name, parts in replicates.items()}
+    return {name: percentile_interval(np.concatenate(parts), level) for name, parts in replicates.items()}
 
 
-def _draw(generator: np.random.Generator, n_replicates: int, n_groups: int) -> NDArray[np.float64]:
-    """Draw `n_groups` groups with replacement, `n_replicates` times; return the counts (n_replicates, n_groups)."""
+def draw_counts(generator: np.random.Generator, n_replicates: int, n_groups: int) -> NDArray[np.float64]:
+    """Draw `n_groups` groups with replacement, `n_replicates` times; return the counts (n_replicates, n_groups).
+
+    How often each group is in each replicate, as float64: the form that statistics take.
+    """
     drawn = generator.integers(0, n_groups, size=(n_replicates, n_groups))
     drawn += np.arange(n_replicates)[:, np.newaxis] * n_groups
     counts = np.bincount(drawn.ravel(), minlength=n_replicates * n_groups)
     return counts.reshape(n_replicates, n_groups).astype(np.float64)
 
 
-def _percentiles(replicates: NDArray, level: float) -> tuple[float, float]:
-    """Return the central `level` of the replicates that have a value."""
+def percentile_interval(replicates: NDArray, level: float) -> tuple[float, float]:
+    """Return low and high of the central `level` of the replicates (k,) that have a value; NaN if none has."""
     valid = replicates[~np.isnan(replicates)]
     if not valid.size:
         return float("nan"), float("nan")
