@@ -1,7 +1,8 @@
 # deblend: networks that give images take the central galaxies of the test blends out of them
 #
 # needs   train/<model> and blend/{test,real}
-# makes   deblend/{test_blends,real_blends}.<model>/<version>/deblended.h5  images of the single galaxies, and masks
+# makes   deblend/{test_blends,real_blends}.<model>/<version>/deblended.h5     images of the single galaxies, and masks
+#         deblend/{test_blends,real_blends}.<model>/<version>/quality.parquet  their errors  (schema `deblended`)
 # steps   one job a model and set of blends
 
 
@@ -19,6 +20,7 @@ rule deblend_blends:
         truth=input_of("deblend", "truth"),
     output:
         images=product_of("deblend", "deblended.h5"),
+        quality=product_of("deblend", "quality.parquet"),
         provenance=product_of("deblend", "provenance.json"),
     log:
         "results/logs/deblend/{name}.{version}.log",

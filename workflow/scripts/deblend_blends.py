@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
         stamps=snakemake.input.stamps,
         truth=snakemake.input.truth,
         output=snakemake.output.images,
+        quality=snakemake.output.quality,
     )

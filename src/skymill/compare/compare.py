@@ -10,7 +10,7 @@ from typing import Any
 
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.compare.figures import records
-from skymill.compare.matched import is_of_blends, match_dataset, with_reference_outcome
+from skymill.compare.matched import is_of_blends, match_dataset, with_images, with_reference_outcome
 from skymill.compare.truth import read_truth
 from skymill.config.compare import CompareConfig
 from skymill.errors import DataError
@@ -37,6 +37,8 @@ class Measured:
         File of schema ``blends`` or ``sources``; the same for all detectors of a dataset.
     bounds : str
         File of schema ``bounds`` of a dataset of blends, the same for all detectors; empty where there is none.
+    images : str
+        File of schema ``deblended``: errors of this detector's deblended images; empty where it gives none.
     """
 
     dataset: str
@@ -44,6 +46,7 @@ class Measured:
     catalogue: str
     truth: str
     bounds: str = ""
+    images: str = ""
 
 
 def compare_run(
@@ -112,6 +115,9 @@ def _match(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Cata
                 found=error.found,
                 remedy=error.remedy,
             ) from error
+        if entry.images:
+            errors = Catalogue.read(entry.images, "deblended")
+            matched[entry.detector] = with_images(matched[entry.detector], errors)
     if not is_of_blends(entries[0].dataset):
         return matched
     reference = next((matched[name] for name in config.reference_detectors if name in matched), None)
@@ -137,4 +143,5 @@ def _parents(measured: Sequence[Measured]) -> dict[str, str]:
     catalogues = {f"{entry.dataset}.{entry.detector}": entry.catalogue for entry in measured}
     truths = {f"{entry.dataset}.truth": entry.truth for entry in measured}
     bounds = {f"{entry.dataset}.bounds": entry.bounds for entry in measured if entry.bounds}
-    return catalogues | truths | bounds
+    images = {f"{entry.dataset}.{entry.detector}.images": entry.images for entry in measured if entry.images}
+    return catalogues | truths | bounds | images

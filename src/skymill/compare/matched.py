@@ -10,6 +10,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.compare.blends import blend_outcomes
 from skymill.compare.matching import Pairing, pair, positions_are_given
 from skymill.compare.truth import NONE, UNCOUNTED, Truth
+from skymill.errors import DataError
 from skymill.metrics.distribution import normal_quantiles, pit
 from skymill.metrics.photometry import mag_difference
 
@@ -121,6 +122,40 @@ def with_reference_outcome(matched: Catalogue, reference: Catalogue | None) -> C
     known = stamps[place] == matched["stamp_id"]
     table = matched.table.copy(copy_data=False)
     table["reference_outcome"] = np.where(known, reference["outcome"][first][place], NONE)
+    return Catalogue(table, "matched")
+
+
+def with_images(matched: Catalogue, errors: Catalogue) -> Catalogue:
+    """Return `matched` with the errors of deblended images beside the galaxies that they are of.
+
+    Parameters
+    ----------
+    matched : Catalogue
+        Schema ``matched``, of one set of blends and the detector that made the images.
+    errors : Catalogue
+        Schema ``deblended``.
+
+    Raises
+    ------
+    DataError
+        If an image is of a galaxy that is not in the blends.
+    """
+    place = {key: row for row, key in enumerate(zip(matched["stamp_id"], matched["truth_id"], strict=True))}
+    keys = list(zip(errors["stamp_id"], errors["galaxy_id"], strict=True))
+    if unknown := [key for key in keys if key not in place]:
+        stamp_id, galaxy_id = unknown[0]
+        raise DataError(
+            "deblended images",
+            expected="images of the blends' galaxies",
+            found=f"galaxy {galaxy_id} of blend {stamp_id}",
+            remedy="Run deblend and compare again.",
+        )
+    rows = [place[key] for key in keys]
+    table = matched.table.copy(copy_data=False)
+    for name in set(errors.table.colnames) - {"stamp_id", "galaxy_id"}:
+        values = np.full(len(matched), np.nan, dtype=np.float32)
+        values[rows] = errors[name]
+        table[name] = values
     return Catalogue(table, "matched")
 
 

@@ -1,29 +1,39 @@
-"""Stage deblend: a network takes the central galaxies of a set of blends out of them."""
+"""Stage deblend: a network takes the central galaxies of a set of blends out of them, and how well it does."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.data.stamps import StampSet, write_shard
 from skymill.data.survey import Survey
+from skymill.data.tile import cutouts
 from skymill.detectors.evaluate import chunks, mosaic_at
-from skymill.inference.deblend import deblend
+from skymill.detectors.image_quality import image_quality
+from skymill.inference.deblend import Deblended, deblend
 from skymill.provenance.record import recording
-from skymill.training.card import CARD, WEIGHTS, load_model
+from skymill.training.card import CARD, WEIGHTS, Model, load_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
 
 def deblend_blends(
-    recipe: Mapping[str, Any], model: str | Path, stamps: str | Path, truth: str | Path, output: str | Path
+    recipe: Mapping[str, Any],
+    model: str | Path,
+    stamps: str | Path,
+    truth: str | Path,
+    output: str | Path,
+    quality: str | Path,
 ) -> None:
-    """Deblend the central galaxy of each blend.
+    """Deblend the central galaxy of each blend and compare its image with the true one.
 
     Parameters
     ----------
@@ -37,6 +47,8 @@ def deblend_blends(
         HDF5 with the layers ``image`` (float32, image units, the galaxy alone) and ``masks`` (uint8; not
         from a network that has not learned masks), one stamp for each blend in the order of the set, the middle at the
         central galaxy's pixel.
+    quality : str or Path
+        Catalogue (schema ``deblended``) of the images' errors, in the same folder, a row for each blend.
 
     Raises
     ------
@@ -52,14 +64,31 @@ def deblend_blends(
         catalogue = Catalogue.read(truth, "blends")
         central = catalogue.select(catalogue["role"] == "central")
         central = central.select(np.argsort(central["stamp_id"], kind="stable"))
-        gap_px = trained.card.input_px // 2
-        parts = [
-            deblend(*mosaic_at(blends, central, rows, survey, gap_px), trained)
-            for rows in chunks(central["stamp_id"])
-        ]
+        parts, errors = [], []
+        for rows in chunks(central["stamp_id"]):
+            part, columns = _deblend_some(blends, central, rows, survey, trained)
+            parts.append(part)
+            errors.append(columns)
         layers = {"image": np.concatenate([part.images for part in parts])[:, None]}
         if trained.task.learns_masks:
             layers["masks"] = np.concatenate([part.masks for part in parts])[:, None]
         write_shard(output, layers, 0, essentials(recipe))
+        columns = {name: np.concatenate([part[name] for part in errors]) for name in errors[0]}
+        same = {name: central[name] for name in ("stamp_id", "galaxy_id")}
+        Catalogue.from_columns("deblended", essentials(recipe), **same, **columns).write(quality)
         record.rows = len(central)
         log.info("%s: %d galaxies", recipe["name"], len(central))
+
+
+def _deblend_some(
+    blends: StampSet, central: Catalogue, rows: NDArray, survey: Survey, model: Model
+) -> tuple[Deblended, dict[str, NDArray]]:
+    """Return some central galaxies, deblended, and how good their images are."""
+    gap_px = model.card.input_px // 2
+    tile, x, y = mosaic_at(blends, central, rows, survey, gap_px)
+    part = deblend(tile, x, y, model)
+    size = part.images.shape[-1]
+    alone, _, _ = mosaic_at(blends, central, rows, survey, gap_px, layer="central")
+    seen, true = (cutouts(image.science, x, y, size) for image in (tile, alone))
+    on_x, on_y = (size // 2 + axis - np.rint(axis) for axis in (x, y))
+    return part, image_quality(part.images, seen, true, on_x, on_y)

@@ -101,14 +101,19 @@ def _check_groups(galaxies: Catalogue, model: Model, truth: str | Path) -> None:
 
 
 def mosaic_at(
-    blends: StampSet, galaxies: Catalogue, rows: NDArray, survey: Survey, gap_px: int
+    blends: StampSet,
+    galaxies: Catalogue,
+    rows: NDArray,
+    survey: Survey,
+    gap_px: int,
+    layer: str = "image",
 ) -> tuple[Tile, NDArray, NDArray]:
-    """Return the mosaic of the blends that `rows` lie in, and the rows' positions on it.
+    """Return the mosaic of a layer of the blends that `rows` lie in, and the rows' positions on it.
 
     The gap is as wide as half a stamp: a stamp that reaches over its canvas sees blank sky and no other blend.
     """
     numbers = np.unique(galaxies["stamp_id"][rows])
-    tile, layout = mosaic(blends.read("image", numbers), numbers, survey, gap_px)
+    tile, layout = mosaic(blends.read(layer, numbers), numbers, survey, gap_px)
     x, y = layout.to_mosaic(galaxies["stamp_id"][rows], galaxies["x"][rows], galaxies["y"][rows])
     return tile, x, y
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skymill.metrics.weighted import mean, median
+
 #: Takes pixels above the background, returns them as they are compared; works on each pixel alone.
 Stretch = Callable[[NDArray], NDArray]
 
@@ -168,6 +170,16 @@ def distances(shape: tuple[int, ...], x: NDArray, y: NDArray) -> NDArray[np.floa
     dx = np.arange(width) - np.asarray(x, dtype=np.float64)[:, None]  # (n, x)
     dy = np.arange(height) - np.asarray(y, dtype=np.float64)[:, None]  # (n, y)
     return np.hypot(dy[:, :, None], dx[:, None, :])
+
+
+def mean_percent(error: NDArray, weights: NDArray | None = None) -> NDArray | np.floating:
+    """Return the mean size of relative errors (n,), percent; `weights` are bootstrap counts, (..., n)."""
+    return 100.0 * mean(np.abs(error), weights)
+
+
+def median_percent(error: NDArray, weights: NDArray | None = None) -> NDArray | np.floating:
+    """Return the median size of relative errors (n,), percent; `weights` are bootstrap counts, (..., n)."""
+    return 100.0 * median(np.abs(error), weights)
 
 
 def _seen(

@@ -26,7 +26,7 @@ class MetricRecord:
     value : float
         The figure, in `unit`.
     unit : str
-        ``percent``, ``mag``, ``fraction``, …
+        ``percent``, ``mag``, ``fraction``, ``dB``, …
     n : int
         Number of rows it is made of, at least 1.
     low, high : float

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skymill.metrics import bound, detection, distribution, photometry
-from skymill.metrics.weighted import mean
+from skymill.metrics import bound, detection, distribution, images, photometry
+from skymill.metrics.weighted import mean, median
 from skymill.registry import Registry
 
 
@@ -61,6 +61,18 @@ METRICS.register("flux_error_over_bound")(
 )
 METRICS.register("flux_bound_median")(Metric(bound.flux_bound_median, "percent", _BOUND))
 METRICS.register("flux_mape_bound")(Metric(bound.flux_mape_bound, "percent", _BOUND))
+# Of deblended images, and of the blends themselves as a yardstick.
+for _seen in ("image", "blend"):
+    METRICS.register(f"{_seen}_psnr")(Metric(mean, "dB", (f"{_seen}_psnr",)))
+    METRICS.register(f"{_seen}_ssim")(Metric(mean, "number", (f"{_seen}_ssim",)))
+    METRICS.register(f"{_seen}_flux_mape")(Metric(images.mean_percent, "percent", (f"{_seen}_flux_error",)))
+    METRICS.register(f"{_seen}_aperture_mape")(
+        Metric(images.mean_percent, "percent", (f"{_seen}_aperture_error",))
+    )
+    METRICS.register(f"{_seen}_size_error")(
+        Metric(images.median_percent, "percent", (f"{_seen}_size_error",))
+    )
+    METRICS.register(f"{_seen}_ellipticity_error")(Metric(median, "number", (f"{_seen}_ellipticity_error",)))
 METRICS.register("completeness")(Metric(detection.completeness, "fraction", ("is_matched",), over="truth"))
 METRICS.register("purity")(Metric(detection.purity, "fraction", ("is_matched",), over="detections"))
 for _outcome in ("both", "central_only", "companion_only", "partial", "more", "nothing"):

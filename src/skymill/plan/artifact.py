@@ -22,7 +22,7 @@ FILES: dict[str, dict[str, str]] = {
     "finder": {"weights": "weights.safetensors", "card": "model.yaml"},
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
-    "deblend": {"images": "deblended.h5"},
+    "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},
     "field": {"image": "image.fits", "truth": "truth.parquet"},
     "ingest": {"tile": "tile.fits"},
     "reference": {"sources": "sources.parquet"},
@@ -40,6 +40,7 @@ STAGES = tuple(stage for stage in FILES if stage != "fetch")
 
 TABLE = {
     "evaluate": "catalogue",
+    "deblend": "quality",
     "infer": "catalogue",
     "baseline": "catalogue",
     "blend": "truth",

@@ -375,8 +375,8 @@ class _Builder:
 
     def _compare(self, tiles: Mapping[str, Artifact]) -> None:
         parents: dict[str, Artifact] = {}
-        for stage in ("evaluate", "infer", "baseline"):
-            parents |= {artifact.recipe.name: artifact for artifact in self._of_stage(stage)}
+        for stage, role in {"evaluate": "", "infer": "", "baseline": "", "deblend": ".images"}.items():
+            parents |= {f"{artifact.recipe.name}{role}": artifact for artifact in self._of_stage(stage)}
         parents |= {f"{dataset}.truth": truth for dataset, truth in self._truths(tiles).items()}
         parents |= {
             f"{dataset}.bounds": self._artifact("bound", name)

@@ -81,9 +81,10 @@ class Plan:
         return [artifact.file("catalogue") for artifact in found]
 
     def comparisons(self) -> list[dict[str, str]]:
-        """Return what is compared: dataset, detector, and paths of the catalogue, of the truth and of the bounds.
+        """Return what is compared: dataset, detector, paths of catalogue, truth, bounds and errors of images.
 
-        Catalogues of tiles without a reference catalogue are left out, and so are bounds where there are none.
+        Catalogues of tiles without a reference catalogue are left out, and so are bounds and errors of images where
+        there are none.
         """
         inputs = self.artifact("compare", self.config.run).inputs
         found = []
@@ -92,7 +93,8 @@ class Plan:
             if detector not in BESIDE and f"{dataset}.truth" in inputs:
                 entry = {"dataset": dataset_label(dataset), "detector": detector, "catalogue": catalogue}
                 known = {role: path for role in BESIDE if (path := inputs.get(f"{dataset}.{role}"))}
-                found.append({**entry, **known})
+                own = {"images": inputs[key]} if (key := f"{name}.images") in inputs else {}
+                found.append({**entry, **known, **own})
         return found
 
     @property

@@ -69,6 +69,32 @@ DEFINITIONS = (
         "same galaxies.",
     ),
     (
+        "PSNR of an image",
+        "Peak signal-to-noise ratio, 10 log10(peak² / mean squared difference) in dB, averaged over galaxies: of "
+        "linear, sky-subtracted pixels, all those of the deblended stamp; the peak is the brightest pixel of the "
+        "central galaxy without noise and neighbours. 20 dB: the typical pixel is off by a tenth of the peak. Noise "
+        "counts, so faint galaxies have low values.",
+    ),
+    (
+        "SSIM of an image",
+        "Mean structural similarity (Wang et al. 2004; Gaussian window of 1.5 px, K1 = 0.01, K2 = 0.03), averaged over "
+        "galaxies: of the same pixels, with the same peak as data range. 1 for equal images; pixels of empty sky count "
+        "as much as those of the galaxy.",
+    ),
+    (
+        "flux MAPE of an image",
+        "Mean of |F / F_true − 1| over galaxies, in percent, F being the sum of all pixels of the image, or of those "
+        "within two half-light radii of the true image. This is the light in the picture; the network's own flux is "
+        "measured and calibrated apart.",
+    ),
+    (
+        "size and ellipticity error of an image",
+        "Medians over galaxies of |size / true size − 1|, in percent, and of the length of the difference of the "
+        "ellipticities (a² − b²) / (a² + b²), their angles included: of second moments under a round Gaussian window "
+        "that is as wide as the true image's half-light radius, the same for both images. The window makes sizes and "
+        "their differences smaller than unweighted ones.",
+    ),
+    (
         "68 % and 95 % coverage",
         "Fraction of true fluxes between the detector's own quantiles of 16 and 84 %, and of 2.5 and 97.5 %. Of "
         "detectors that give no quantiles flux_err is taken as the width of a normal distribution.",

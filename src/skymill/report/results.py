@@ -14,6 +14,7 @@ from skymill.report.figures_detection import ranking_panel
 from skymill.report.figures_pit import pit_panel
 from skymill.report.figures_scatter import outcome_panel, scatter_panel
 from skymill.report.headline import dataset_title, value_text
+from skymill.report.image_table import image_table
 from skymill.report.limit import limit_group
 from skymill.report.look import Palette
 from skymill.report.panel import Panel
@@ -251,6 +252,7 @@ def _blend_group(results: Results, blends: BlendSet, config: Mapping[str, Any]) 
         "introduction": f"{blends.galaxies} {blends.setting(config)}",
         "panels": [*(of_both or of_all), results.scatter(dataset, dataset)],
         "panels_all": of_all if of_both else [],
+        "images": image_table(results.scores, results.palette, dataset),
         "found": results.found_panels(dataset),
         "coverage": results.coverage(dataset),
         "pit": pit_panel(f"{dataset}-pit", results.matched, results.palette, dataset),

@@ -17,7 +17,7 @@ RECIPE = Recipe("compare", "test", PARAMS).to_dict()
 
 
 @pytest.fixture
-def run(tmp_path, blends, bounds, sources, measurement):
+def run(tmp_path, blends, bounds, deblended, sources, measurement):
     """A run's inputs: blends measured by three detectors, one of which finds nothing, and a tile."""
     n = 40
     stamp, x = np.repeat(np.arange(n), 2), np.tile([20.0, 35.0], n)
@@ -26,6 +26,7 @@ def run(tmp_path, blends, bounds, sources, measurement):
     tables = {
         "blends": blends(stamp, x, y),
         "bounds": bounds(stamp, np.arange(2 * n), np.full(2 * n, 5.0)),
+        "images": deblended(np.arange(n), 2 * np.arange(n), image_psnr=np.repeat([30.0, 50.0], n // 2)),
         "sources": sources(30.0 * np.arange(n), np.zeros(n)),
         "unet": measurement(x, y, stamp_id=stamp, galaxy_id=np.arange(2 * n), flux=100 * noise[0]),
         "sep": measurement(x[:60], y[:60], stamp_id=stamp[:60], flux=100 * noise[1][:60]),
@@ -48,6 +49,7 @@ def run(tmp_path, blends, bounds, sources, measurement):
         }
         for name in ("unet", "sep", "photutils")
     ]
+    inputs[0]["images"] = path("images")
     tile = {"detector": "sep", "catalogue": path("tile_sep"), "truth": path("sources")}
     return [*inputs, {"dataset": "injected:t", **tile}]
 
@@ -71,6 +73,16 @@ def test_the_whole_stage(run, tmp_path):
     # Errors of 10 with a bound of 5.
     assert figures["flux_error_over_bound", "test_blends", "unet", "all"].value == pytest.approx(2, rel=0.3)
     assert ("flux_error_over_bound", "injected:t", "sep", "all") not in figures
+    # Images are of the central galaxies.
+    psnr, of_blends = (figures[f"{seen}_psnr", "test_blends", "unet", "all"] for seen in ("image", "blend"))
+    assert (psnr.value, psnr.n, psnr.unit) == (40, n := 40, "dB")
+    assert 36 < psnr.low < 40 < psnr.high < 44
+    assert (of_blends.value, of_blends.low, of_blends.high, of_blends.n) == (20, 20, 20, n)
+    assert figures["image_size_error", "test_blends", "unet", "all"].value == pytest.approx(3)
+    assert figures["blend_flux_mape", "test_blends", "unet", "all"].value == pytest.approx(20)
+    assert figures["image_ssim", "test_blends", "unet", "blend_class:moderate"].n == n
+    assert ("image_psnr", "test_blends", "unet", "companion") not in figures
+    assert ("image_psnr", "test_blends", "sep", "all") not in figures
     matched = Catalogue.read(out["matched"], "matched")
     assert len(matched) == 3 * 80 + 40
     assert set(matched["flux_bound"][matched["dataset"] == "test_blends"]) == {5.0}
@@ -81,6 +93,7 @@ def test_the_whole_stage(run, tmp_path):
     assert provenance["rows"] == len(matched)
     assert set(provenance["inputs"]) == {
         "test_blends.unet",
+        "test_blends.unet.images",
         "test_blends.sep",
         "test_blends.photutils",
         "test_blends.truth",

@@ -6,7 +6,8 @@ from scipy.stats import norm
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
-from skymill.compare.matched import is_of_blends, match_dataset, with_reference_outcome
+from skymill.compare.matched import is_of_blends, match_dataset, with_images, with_reference_outcome
+from skymill.errors import DataError
 
 
 @pytest.fixture
@@ -135,3 +136,22 @@ def test_without_a_reference_detector_the_table_stays_as_it_is(two_blends):
     assert with_reference_outcome(matched, None) is matched
     assert len(with_reference_outcome(Catalogue.empty("matched"), matched)) == 0
     assert with_reference_outcome(matched, Catalogue.empty("matched")) is matched
+
+
+def test_errors_of_images_stand_beside_their_galaxies_and_nowhere_else(two_blends, measurement, deblended):
+    found = measurement([14.2, 10.0, 60.0], [10.0] * 3, stamp_id=[1, 0, 1], flux=[44.0, 100.0, 7.0])
+    matched = match_dataset("test_blends", "unet", two_blends, found, 3.0)
+    assert np.isnan(matched["image_psnr"]).all()
+    with_errors = with_images(matched, deblended([1, 0], [2, 0], image_psnr=[30.0, 50.0]))
+    np.testing.assert_array_equal(with_errors["image_psnr"], [50.0, np.nan, 30.0, np.nan, np.nan])
+    np.testing.assert_array_equal(with_errors["blend_psnr"], [20.0, np.nan, 20.0, np.nan, np.nan])
+    assert with_errors["image_size_error"][0] == pytest.approx(-0.03)
+    np.testing.assert_array_equal(with_errors["flux"], matched["flux"])
+    # What was given stays as it was.
+    assert np.isnan(matched["image_psnr"]).all()
+
+
+def test_images_of_other_blends_are_refused(two_blends, deblended):
+    matched = match_dataset("test_blends", "unet", two_blends, Catalogue.empty("measurement"), 3.0)
+    with pytest.raises(DataError, match="galaxy 7 of blend 1"):
+        with_images(matched, deblended([0, 1], [0, 7]))

@@ -11,6 +11,8 @@ from skymill.metrics.images import (
     asinh,
     distances,
     linear,
+    mean_percent,
+    median_percent,
     peak,
     psnr,
     residual_power,
@@ -148,3 +150,10 @@ def test_distances_are_from_the_centres_of_pixels():
     assert found.shape == (1, 3, 4)
     assert found[0, 2, 1] == 0
     assert found[0, 0, 3] == pytest.approx(np.sqrt(8))
+
+
+def test_errors_of_both_signs_count():
+    error = np.array([-0.1, 0.2, 0.0, 0.5])
+    assert mean_percent(error) == pytest.approx(20)
+    assert median_percent(error) == pytest.approx(15)
+    assert mean_percent(error, np.array([[2.0, 1.0, 1.0, 0.0]])) == pytest.approx([10])

@@ -10,6 +10,10 @@ from skymill.metrics.registry import METRICS, Metric
 
 BOOLEANS = {need for name in METRICS.names() for need in METRICS[name].needs if need.startswith("is_")}
 
+OF_IMAGES = [
+    need for name in METRICS.names() for need in METRICS[name].needs if need[:6] in ("image_", "blend_")
+]
+
 
 def columns(n=40, seed=14):
     generator = np.random.default_rng(seed)
@@ -25,6 +29,7 @@ def columns(n=40, seed=14):
         "flux_q975": 1.2 * flux,
         "pit": generator.uniform(size=n),
         "delta_mag": -2.5 * np.log10(flux / flux_true),
+        **{need: generator.normal(size=n) for need in OF_IMAGES},
         **{need: generator.random(n) < 0.8 for need in BOOLEANS},
     }
 
@@ -65,7 +70,7 @@ def test_fractions_with_a_binomial_interval_have_one_boolean_column(name):
 
 @pytest.mark.parametrize("name", METRICS.names())
 def test_units_are_those_of_the_report(name):
-    assert METRICS[name].unit in {"percent", "mag", "fraction", "ratio"}
+    assert METRICS[name].unit in {"percent", "mag", "fraction", "ratio", "dB", "number"}
 
 
 def test_names_are_unique_and_unknown_ones_list_the_known():
@@ -73,3 +78,11 @@ def test_names_are_unique_and_unknown_ones_list_the_known():
         METRICS.register("flux_mape")(Metric(np.mean, "percent", ()))
     with pytest.raises(ConfigError, match=r"mag_sigma.*'flux_map'"):
         METRICS["flux_map"]
+
+
+def test_an_image_and_its_yardstick_are_judged_alike():
+    pairs = [(name, f"blend_{name[6:]}") for name in METRICS.names() if name.startswith("image_")]
+    assert len(pairs) == 6
+    for image, blend in pairs:
+        assert METRICS[image].function is METRICS[blend].function
+        assert [need[6:] for need in METRICS[image].needs] == [need[6:] for need in METRICS[blend].needs]

@@ -41,6 +41,10 @@ def test_comparisons_pair_each_catalogue_with_its_truth(planned):
     assert "/evaluate/test_blends.unet/" in found["test_blends", "unet"]["catalogue"]
     assert "/bound/test/" in found["test_blends", "sep"]["bounds"]
     assert "bounds" not in found["injected:sky", "sep"]
+    images = {key: entry["images"] for key, entry in found.items() if "images" in entry}
+    assert images == {
+        ("test_blends", "unet"): planned().artifact("deblend", "test_blends.unet").file("quality")
+    }
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,22 @@ class FakeRun:
         self._catalogue(recipe, folder, columns, width[found], bias)
         self._input("test_blends", detector, folder, self.folder("blend", "test") / "truth.parquet")
         self.inputs[-1]["bounds"] = str(self.folder("bound", "test") / "bounds.parquet")
+        if detector == "unet":
+            self._images(truth.select(truth["role"] == "central"))
+
+    def _images(self, centrals: Catalogue) -> None:
+        """Write errors of deblended images, and ten times worse ones of the blends, 20 dB for PSNR."""
+        n, path = len(centrals), self.root / "quality.parquet"
+        size = self.random.normal(0, 0.05, (4, n))
+        names = ("flux_error", "aperture_error", "size_error", "ellipticity_error")
+        columns = {f"image_{name}": np.abs(error) for name, error in zip(names, size, strict=True)}
+        columns |= {f"blend_{name}": 10 * np.abs(error) for name, error in zip(names, size, strict=True)}
+        psnr = self.random.normal(40, 3, n)
+        columns |= {"image_psnr": psnr, "blend_psnr": psnr - 20}
+        columns |= {"image_ssim": np.full(n, 0.9), "blend_ssim": np.full(n, 0.6)}
+        same = {name: centrals[name] for name in ("stamp_id", "galaxy_id")}
+        Catalogue.from_columns("deblended", {}, **same, **columns).write(path)
+        self.inputs[-1]["images"] = str(path)
 
     def _catalogue(self, recipe: dict, folder: Path, columns: dict, width: np.ndarray, bias: float) -> None:
         """Write a measurement catalogue with fluxes scattered by `width` (relative) around the truth."""
