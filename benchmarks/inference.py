@@ -1,6 +1,7 @@
 """The whole neural path on one tile beside source-extractor, sep and photutils: time, memory, and where the time goes.
 
     PYTHONPATH=src python benchmarks/inference.py TILE --models models/sdss_r/unet
+    PYTHONPATH=src python benchmarks/inference.py TILE --models models/sdss_r/unet --finder models/sdss_r/finder
     PYTHONPATH=src python benchmarks/inference.py TILE --models A B --candidates '{"kind": "sep", "setting": "plain"}'
 
 TILE is a tile that ingest made. Everything runs on the same number of threads, each in a process of its own, in turn
@@ -48,7 +49,7 @@ def measure_baseline(kind: str, path: str) -> dict[str, float]:
     }
 
 
-def measure_network(model: str, path: str, candidates: str, device: str) -> dict[str, float]:
+def measure_network(model: str, path: str, candidates: str, finder: str, device: str) -> dict[str, float]:
     """Run detection and a network in this process."""
     started = time.perf_counter()
     from skymill.config.detect import CandidateConfig
@@ -57,9 +58,14 @@ def measure_network(model: str, path: str, candidates: str, device: str) -> dict
     from skymill.detectors.neural import NeuralDetector
     from skymill.inference.measure import measure
     from skymill.training.card import load_model
+    from skymill.training.finder_card import load_finder
 
-    config = CandidateConfig.model_validate({"detector": json.loads(candidates)})
-    detector = NeuralDetector(config, load_model(model), device)
+    if finder:
+        config = CandidateConfig()
+        detector = NeuralDetector(config, load_model(model), device, load_finder(finder))
+    else:
+        config = CandidateConfig.model_validate({"detector": json.loads(candidates)})
+        detector = NeuralDetector(config, load_model(model), device)
     tile = Tile.read(path)
     loaded = time.perf_counter()
     with PeakMemory() as memory:
@@ -123,7 +129,7 @@ def run_apart(arguments: argparse.Namespace, *task: str) -> dict[str, float]:
     """Run one task in a process of its own; its whole time includes the start of Python."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
     command = [sys.executable, __file__, arguments.tile, "--candidates", arguments.candidates, "--one", *task]
-    command += ["--device", arguments.device]
+    command += ["--device", arguments.device, "--finder", arguments.finder]
     started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
@@ -172,6 +178,7 @@ def main() -> None:
     parser.add_argument(
         "--candidates", default=PLAIN_SEP, help="the networks' candidates: a detector as JSON"
     )
+    parser.add_argument("--finder", default="", help="folder of a network that finds the candidates instead")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"))
@@ -184,7 +191,9 @@ def main() -> None:
         elif kind == "roofline":
             result = roofline(name)
         else:
-            result = measure_network(name, arguments.tile, arguments.candidates, arguments.device)
+            result = measure_network(
+                name, arguments.tile, arguments.candidates, arguments.finder, arguments.device
+            )
         print(json.dumps(result))
         return
     from skymill.data.tile import Tile
