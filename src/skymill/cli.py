@@ -1,4 +1,4 @@
-"""What a person types: ``skymill versions | diff | verify | release | ship | docs``.
+"""What a person types: ``skymill versions | diff | verify | release | ship | cancel | docs``.
 
 Reads arguments and prints; what is printed comes from the library. Modules are imported by the command that needs
 them, so that ``skymill --help`` is quick.
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_release(commands)
     _add_ship(commands)
+    _add_cancel(commands)
     _add_docs(commands)
     return parser
 
@@ -163,6 +164,24 @@ def _add_ship(commands) -> None:
     )
     command.add_argument("--to", default="models", metavar="FOLDER", help="where (default: %(default)s)")
     command.set_defaults(command=ship)
+
+
+def _add_cancel(commands) -> None:
+    command = commands.add_parser(
+        "cancel",
+        help="cancel the Slurm jobs of a run that was killed, and unlock its folder",
+        description="Cancel your Slurm jobs that are named after a run in the folder's logs, wait until they have "
+        "ended, and unlock the folder. Refused while Snakemake runs there; one on another machine is not seen.",
+    )
+    command.add_argument(
+        "folder",
+        nargs="?",
+        default=".",
+        metavar="FOLDER",
+        help="the run's working directory (default: this one)",
+    )
+    command.add_argument("--dry-run", action="store_true", help="only list the jobs")
+    command.set_defaults(command=cancel)
 
 
 def _add_docs(commands) -> None:
@@ -335,6 +354,20 @@ def ship(options: argparse.Namespace) -> int:
     from skymill.training.shipped import ship_model
 
     print(ship_model(options.model, options.name, options.to, options.metrics))
+    return 0
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """Clear up after a run that was killed."""
+    from skymill import slurm
+
+    jobs = slurm.dead_jobs(options.folder)
+    for job in jobs:
+        print(f"{job.number}  {job.state.lower()}  {job.run}")
+    if not options.dry_run:
+        slurm.cancel(jobs)
+        slurm.unlock(options.folder)
+        print(f"{len(jobs)} jobs cancelled, {options.folder} unlocked")
     return 0
 
 

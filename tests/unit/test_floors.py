@@ -18,7 +18,7 @@ FILES = sorted((SOURCE / "skymill").rglob("*.py"))
 # From the ground up; docs/architecture.md shows the same list.
 FLOORS = [
     {"registry", "rng", "errors", "joblog"},
-    {"provenance", "config", "metrics"},
+    {"provenance", "config", "metrics", "slurm"},
     {"models", "catalog", "data"},
     {"tasks", "blend", "simulate", "ingest"},
     {"training", "bound", "scene"},

@@ -21,6 +21,7 @@ KEYS = [
     "log",
     "benchmark",
     "wildcard_constraints",
+    "localrule",
     "conda",
     "threads",
     "resources",
@@ -44,8 +45,15 @@ def test_a_working_rule_has_every_key_in_the_same_order(rule):
     assert set(keys(rule)) >= NEEDED
     assert keys(rule) == [key for key in KEYS if key in keys(rule)]
     assert "code=code_stamp(" in RULES[rule]
-    assert "mem_mb=" in RULES[rule]
-    assert "runtime=" in RULES[rule]
+    assert "mem_mb=growing(" in RULES[rule]
+    assert "runtime=growing(" in RULES[rule]
+
+
+def test_only_what_ties_shards_together_runs_where_snakemake_does():
+    """On a cluster, work belongs on its nodes; a few seconds of linking files are not worth a wait in the queue."""
+    local = {rule for rule in WORKING if "localrule" in keys(rule)}
+    assert local == {"simulate_population", "blend_set", "bound_set", "scene_set"}
+    assert all(rule.replace("_population", "_shard").replace("_set", "_shard") in RULES for rule in local)
 
 
 @pytest.mark.parametrize("rule", sorted(set(RULES) - set(WORKING)))

@@ -28,8 +28,8 @@ rule baseline_tile:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         recipe=recipe_of("baseline"),
         code=code_stamp("skymill.detectors.baseline"),
@@ -56,8 +56,8 @@ rule baseline_blends:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         recipe=recipe_of("baseline"),
         code=code_stamp("skymill.detectors.baseline"),

@@ -26,8 +26,8 @@ rule bound_shard:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         recipe=recipe_of("bound"),
         code=code_stamp("skymill.bound.shard"),
@@ -47,12 +47,13 @@ rule bound_set:
         "results/logs/bound/{name}.{version}.log",
     benchmark:
         "results/benchmarks/bound/{name}.{version}.tsv"
+    localrule: True
     conda:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         recipe=recipe_of("bound"),
         code=code_stamp("skymill.bound.gather"),

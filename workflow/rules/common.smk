@@ -93,6 +93,15 @@ def shards_of(stage, suffix):
     return paths
 
 
+def growing(amount):
+    """Resource of which each attempt of a job asks for as much again: a job that was too big gets through."""
+
+    def value(wildcards, attempt):
+        return amount * attempt
+
+    return value
+
+
 def one_of(names):
     """Pattern that matches these names and no others."""
     return "|".join(re.escape(name) for name in names) or r"(?!)"

@@ -26,8 +26,8 @@ rule compare_run:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         recipe=recipe_of("compare"),
         inputs=plan.comparisons(),

@@ -30,8 +30,8 @@ rule deblend_blends:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         recipe=recipe_of("deblend"),
         code=code_stamp("skymill.detectors.deblend"),

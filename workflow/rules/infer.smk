@@ -35,8 +35,8 @@ rule infer_tile:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         recipe=recipe_of("infer"),
         code=code_stamp("skymill.detectors.infer"),

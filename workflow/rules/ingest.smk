@@ -26,8 +26,8 @@ rule fetch_file:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=growing(500),
+        runtime=growing(60),
     params:
         recipe=recipe_of("fetch"),
         failure=failure_of("fetch"),
@@ -54,8 +54,8 @@ rule ingest_tile:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         recipe=recipe_of("ingest"),
         missing=missing_of("ingest"),
@@ -82,8 +82,8 @@ rule read_reference:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=growing(1500),
+        runtime=growing(30),
     params:
         recipe=recipe_of("reference"),
         missing=missing_of("reference"),

@@ -28,8 +28,8 @@ rule inject_tile:
         "../../envs/baseline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         recipe=recipe_of("inject"),
         code=code_stamp("skymill.compare.inject"),

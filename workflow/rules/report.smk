@@ -31,8 +31,8 @@ rule report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         run=plan.described(),
         code=code_stamp("skymill.report.report"),

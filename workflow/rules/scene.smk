@@ -28,8 +28,8 @@ rule scene_shard:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         recipe=recipe_of("scene"),
         code=code_stamp("skymill.scene.shard"),
@@ -51,12 +51,13 @@ rule scene_set:
         "results/logs/scene/{name}.{version}.log",
     benchmark:
         "results/benchmarks/scene/{name}.{version}.tsv"
+    localrule: True
     conda:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         recipe=recipe_of("scene"),
         code=code_stamp("skymill.scene.gather"),

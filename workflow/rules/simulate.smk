@@ -27,8 +27,8 @@ rule simulate_shard:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         recipe=recipe_of("simulate"),
         missing=missing_of("simulate"),
@@ -52,12 +52,13 @@ rule simulate_population:
         "results/logs/simulate/{name}.{version}.log",
     benchmark:
         "results/benchmarks/simulate/{name}.{version}.tsv"
+    localrule: True
     conda:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         recipe=recipe_of("simulate"),
         code=code_stamp("skymill.simulate.gather"),
@@ -80,8 +81,8 @@ rule draw_field:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         recipe=recipe_of("field"),
         code=code_stamp("skymill.simulate.field"),

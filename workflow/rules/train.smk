@@ -38,8 +38,8 @@ rule train_model:
         "../../envs/train.yaml"
     threads: execution_of("threads", 1)
     resources:
-        mem_mb=3500,
-        runtime=600,
+        mem_mb=growing(3500),
+        runtime=growing(600),
         # How the training is executed changes no recipe, so it is no param: a change plans nothing.
         device=execution_of("device"),
         workers=execution_of("workers"),
@@ -80,8 +80,8 @@ rule take_model:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         recipe=recipe_of("train"),
         folder=folder_of("train"),
@@ -119,8 +119,8 @@ rule join_models:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=3500,
-        runtime=60,
+        mem_mb=growing(3500),
+        runtime=growing(60),
     params:
         recipe=recipe_of("train"),
         folder=folder_of("train"),
