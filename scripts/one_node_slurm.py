@@ -73,7 +73,11 @@ CGROUP_CONF = "{first_line}{folder}\nCgroupAutomount=no\n"
 
 
 class NotHereError(Exception):
-    """Why no cluster can be started on this machine."""
+    """Why this machine does not allow a cluster of our own."""
+
+
+class FailedError(Exception):
+    """What did not come about, with what the logs say."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 where the machine does not allow it, with the reason on the standard error.
+        0; 1 where this machine does not allow it and 2 where it failed, with the reason on the standard error.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("action", choices=["start", "stop"])
@@ -99,9 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
             start(folder, options.cpus, options.memory_mb)
         else:
             stop(folder)
-    except NotHereError as reason:
+    except (NotHereError, FailedError) as reason:
         sys.stderr.write(f"one_node_slurm: {reason}\n")
-        return 1
+        return 1 if isinstance(reason, NotHereError) else 2
     return 0
 
 
@@ -162,7 +166,8 @@ def stop(folder: Path) -> None:
     for name in ("slurmd", "slurmctld", "munged"):
         if pid := daemon(folder, name):
             os.kill(pid, signal.SIGTERM)
-            wait(lambda name=name: not daemon(folder, name), f"{name} did not stop", folder)
+            # Its file goes before the process does, which still holds its port.
+            wait(lambda pid=pid: not alive(pid), f"{name} did not stop", folder)
     for path in ETC.glob("*.conf"):
         if path.read_text().startswith(f"{FIRST_LINE}{folder}\n"):
             path.unlink()
@@ -180,6 +185,14 @@ def daemon(folder: Path, name: str) -> int | None:
         return pid if Path(f"/proc/{pid}/comm").read_text().strip() == name else None
     except (OSError, ValueError):
         return None
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits for its parent to notice its end does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def run(command: list[str], *, output: int = subprocess.PIPE) -> str:
@@ -204,7 +217,7 @@ def wait(ready: Callable[[], object], complaint: str, folder: Path, seconds: flo
     while not ready():
         if time.monotonic() > deadline:
             logs = [path.read_text(errors="replace")[-500:] for path in sorted(folder.glob("*.log"))]
-            raise NotHereError("\n".join([complaint, *logs]))
+            raise FailedError("\n".join([complaint, *logs]))
         time.sleep(0.1)
 
 

@@ -2,7 +2,8 @@
 # Prepare this machine for skymill: ./scripts/setup.sh [--tests]
 #
 # Makes the virtual environment .venv with the pinned packages and skymill itself, and installs Debian's
-# source-extractor where root and apt-get allow it; with --tests also Chromium, which one test of the report opens.
+# source-extractor where root and apt-get allow it; with --tests also Chromium, which one test of the report opens, and
+# Slurm, which the tests of profiles/slurm start.
 # Safe to call again: what is there already is left alone, and a finished set-up takes well under a second.
 #   PYTHON=python3.12 ./scripts/setup.sh    chooses the interpreter (3.11 or later) that .venv is made from
 set -euo pipefail
@@ -71,19 +72,20 @@ make_venv() {
     fingerprint >"$stamp"
 }
 
-# wanted PACKAGE "MESSAGE" COMMAND...: install the package unless one of the commands is there. Never stops the
+# wanted "PACKAGES" "MESSAGE" COMMAND...: install the packages unless one of the commands is there. Never stops the
 # set-up; a failed try is remembered, so that a machine without network waits for apt-get only once.
 wanted() {
-    local package=$1 message=$2 command
-    local tried=$venv/.skymill-tried-$package
+    local packages=$1 message=$2 command
+    local tried=$venv/.skymill-tried-${packages%% *}
     shift 2
     for command in "$@"; do
         if command -v "$command" >/dev/null; then return; fi
     done
     if can_apt && [ ! -e "$tried" ]; then
-        if apt_install "$package"; then return; fi
+        # shellcheck disable=SC2086 # one word a package
+        if apt_install $packages; then return; fi
         touch "$tried"
-        say "apt-get could not install $package (delete $tried to try again)"
+        say "apt-get could not install $packages (delete $tried to try again)"
     fi
     say "$message"
 }
@@ -94,4 +96,6 @@ wanted source-extractor "source-extractor is missing: the run goes on with the o
 if [ "${1:-}" = --tests ]; then
     wanted chromium "Chromium is missing: the test that opens the report in a browser is skipped. Get it with 'sudo apt-get install chromium'" \
         chromium chromium-browser google-chrome
+    wanted "slurmctld slurmd slurm-client munge" "Slurm is missing: the tests that run the workflow on a Slurm of their own are skipped. Get it with 'sudo apt-get install slurmctld slurmd slurm-client munge'; they need root, too" \
+        slurmctld /usr/sbin/slurmctld
 fi

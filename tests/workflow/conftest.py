@@ -26,14 +26,17 @@ class Workflow:
     source: Path
     """Checkout that the Snakefile and the library are taken from."""
 
-    def command(self, *arguments: str, cores: int = 2) -> list[str]:
-        """The command line that a user would type."""
+    def command(self, *arguments: str, cores: int | None = 2) -> list[str]:
+        """The command line that a user would type; with a profile that says where jobs run, without cores."""
         where = ["--snakefile", str(self.source / "Snakefile"), "--directory", str(self.folder)]
         configuration = ["--configfile", str(self.folder / "config.yaml")]
         # Targets come first: options such as --configfile take all that follows.
-        return [*SNAKEMAKE, *arguments, "--cores", str(cores), *configuration, *where]
+        here = [] if cores is None else ["--cores", str(cores)]
+        return [*SNAKEMAKE, *arguments, *here, *configuration, *where]
 
-    def run(self, *arguments: str, cores: int = 2, path: str | None = None) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, cores: int | None = 2, path: str | None = None
+    ) -> subprocess.CompletedProcess:
         """Run Snakemake and return what it printed, whether it ended well or not."""
         environment = {**os.environ, "PATH": path} if path else None
         return subprocess.run(
