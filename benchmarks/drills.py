@@ -1,4 +1,4 @@
-"""What a run on Slurm loses when something fails: six accidents on a real one-node cluster, each beside a run without.
+"""What a run on Slurm loses when something fails: seven accidents on a real one-node cluster, and a run without.
 
     PYTHONPATH=src python benchmarks/drills.py --folder /tmp/drills [--only killed vanished]
 
@@ -135,6 +135,15 @@ def time_limit(drill: Drill) -> None:
     drill.notes.append(f"exit {run.wait()}")
 
 
+def interrupted(drill: Drill) -> None:
+    """Ctrl-C while jobs run; the run is started again."""
+    run = drill.start()
+    drill.running("simulate_shard")
+    run.send_signal(signal.SIGINT)
+    drill.notes.append(f"exit {run.wait()}")
+    drill.notes.append(f"again: exit {drill.finish()}")
+
+
 def killed(drill: Drill) -> None:
     """Snakemake is killed while jobs run; skymill cancel; the run is started again."""
     run = drill.start()
@@ -145,7 +154,7 @@ def killed(drill: Drill) -> None:
     command = [sys.executable, "-m", "skymill.cli", "cancel"]
     done = subprocess.run(command, cwd=drill.folder, capture_output=True, text=True)
     drill.notes.append(done.stdout.splitlines()[-1] if done.stdout else done.stderr)
-    drill.notes.append(f"exit {drill.finish()}")
+    drill.notes.append(f"again: exit {drill.finish()}")
 
 
 def vanished(drill: Drill) -> None:
@@ -163,7 +172,7 @@ def vanished(drill: Drill) -> None:
     ]
     drill.notes.append(f"tiles then: {' '.join(there)}")
     (drill.folder / "gone.fits").rename(drill.folder / "sea.fits")
-    drill.notes.append(f"exit {drill.finish()}")
+    drill.notes.append(f"again: exit {drill.finish()}")
 
 
 def twice(drill: Drill) -> None:
@@ -181,7 +190,7 @@ def said(drill: Drill, word: str) -> str:
 
 
 DRILLS: dict[str, Callable[[Drill], None]] = {
-    each.__name__: each for each in (cancelled, memory, time_limit, killed, vanished, twice)
+    each.__name__: each for each in (cancelled, memory, time_limit, interrupted, killed, vanished, twice)
 }
 
 

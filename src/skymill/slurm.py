@@ -69,7 +69,7 @@ def dead_jobs(folder: str | Path) -> list[Job]:
             folder,
             expected="runs that are dead",
             found=f"one that goes on as process {process}",
-            remedy="End it with Ctrl-C in its terminal or with kill: it cancels its jobs itself.",
+            remedy=f"End it with Ctrl-C or `kill -INT {process}`: it cancels its jobs itself.",
         )
     # The first one only: Snakemake writes it before any job runs, and what jobs say may follow.
     found = (RUN_ID.search(log.read_text(errors="replace")) for log in logs)

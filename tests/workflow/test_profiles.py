@@ -25,7 +25,15 @@ def test_the_slurm_profile_names_rules_that_exist(key):
 
 
 def test_every_rule_that_uses_a_network_gets_a_gpu_and_no_other():
-    assert set(SLURM["set-resources"]) == {"train_model", "train_finder", "evaluate_model", "infer_tile"}
+    networks = {
+        "train_model",
+        "train_finder",
+        "join_models",
+        "evaluate_model",
+        "deblend_blends",
+        "infer_tile",
+    }
+    assert set(SLURM["set-resources"]) == networks
     assert all(
         asked == {"slurm_partition": "gpu", "gres": "gpu:1"} for asked in SLURM["set-resources"].values()
     )
