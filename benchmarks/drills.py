@@ -152,7 +152,8 @@ def killed(drill: Drill) -> None:
     run.wait()
     drill.notes.append(f"start without cancel: exit {drill.finish()}, {said(drill, 'LockException')}")
     command = [sys.executable, "-m", "skymill.cli", "cancel"]
-    done = subprocess.run(command, cwd=drill.folder, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=drill.folder, env=environment, capture_output=True, text=True)
     drill.notes.append(done.stdout.splitlines()[-1] if done.stdout else done.stderr)
     drill.notes.append(f"again: exit {drill.finish()}")
 
@@ -243,6 +244,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="for the runs; must be new")
     parser.add_argument("--only", nargs="+", choices=list(DRILLS), default=list(DRILLS))
     options = parser.parse_args(arguments)
+    # A shell that starts this in the background has it ignore Ctrl-C, and what it starts would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = options.folder.absolute()
     if folder.exists():
         raise SystemExit(f"{folder} is there already")

@@ -11,7 +11,7 @@ import pytest
 from skymill import __version__
 from skymill.cli import main
 
-COMMANDS = ["versions", "diff", "verify", "release", "docs"]
+COMMANDS = ["versions", "diff", "verify", "release", "ship", "cancel", "docs"]
 
 
 @pytest.fixture

@@ -54,10 +54,10 @@ def on_slurm(workflow, *targets):
 
 
 def start(command, workflow):
-    log = (workflow.folder / "printed.txt").open("w")
-    return subprocess.Popen(
-        command, cwd=workflow.folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    with (workflow.folder / "printed.txt").open("w") as log:
+        return subprocess.Popen(
+            command, cwd=workflow.folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def printed(workflow):
