@@ -44,8 +44,8 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
-# Of the plain plugins, none needs systemd or control groups.
-ProctrackType=proctrack/linuxproc
+# None of these plugins needs systemd or control groups. By process group, so that what outlives its parent is found, too.
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
