@@ -44,7 +44,7 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
-# None of these plugins needs systemd or control groups. By process group, so that what outlives its parent is found, too.
+# None of these plugins needs systemd or control groups. By process group: what outlives its parent is found, too.
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SwitchType=switch/none
