@@ -161,14 +161,20 @@ def _median_of_good(noise: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float6
 
 def fill_bad(science: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Replace bad pixels (b, y, x) by the mean of the good ones within `FILL_PX`; by 0, blank sky, without any."""
-    good = torch.from_numpy(~bad).float()
-    known = torch.from_numpy(np.where(bad, 0.0, science).astype(np.float32))
+    filled = np.array(science, dtype=np.float32)
+    # Most stamps have none: they are spared the pooling.
+    holed = np.flatnonzero(bad.any(axis=(1, 2)))
+    if not len(holed):
+        return filled
+    good = torch.from_numpy(~bad[holed]).float()
+    known = torch.from_numpy(np.where(bad[holed], 0.0, filled[holed]).astype(np.float32))
     # Sums over a square; the factor 1 / area of the pooling cancels.
     light, share = (
         functional.avg_pool2d(each[:, None], FILL_PX, 1, FILL_PX // 2)[:, 0] for each in (known, good)
     )
     mean = torch.where(share > 0, light / share.clamp(min=1e-6), 0.0).numpy()
-    return np.where(bad, mean, known.numpy())
+    filled[holed] = np.where(bad[holed], mean, known.numpy())
+    return filled
 
 
 def _mask_flags(masks: NDArray[np.uint8], psf_fwhm_px: float) -> NDArray[np.int64]:
