@@ -125,13 +125,14 @@ def draw_knots(
     x = (size // 2 + dx) * finer + knots.x * unit
     y = (size // 2 + dy) * finer + knots.y * unit
     width = knots.sigma * unit
-    reached = (np.abs(x) < transfer.shape[0]) & (np.abs(y) < transfer.shape[0])
+    side, seen = transfer.shape[0], size * finer
+    # The grid repeats itself: a knot beyond the middle of what is not seen would come back on the other side.
+    reached = (np.abs(x - seen / 2) < side / 2) & (np.abs(y - seen / 2) < side / 2)
     x, y, width, share = x[reached], y[reached], width[reached], knots.share[reached]
     in_x = np.exp(-1j * np.outer(x, kx) - 0.5 * np.outer(width, kx) ** 2)  # (n, kx)
     in_y = np.exp(-1j * np.outer(ky, y) - 0.5 * np.outer(ky, width) ** 2)  # (ky, n)
     spectrum = (in_y * share) @ in_x * transfer
-    side = transfer.shape[0]
-    return irfft2(spectrum, s=(side, side))[: size * finer : finer, : size * finer : finer] * finer**2
+    return irfft2(spectrum, s=(side, side))[:seen:finer, :seen:finer] * finer**2
 
 
 @lru_cache(maxsize=8)

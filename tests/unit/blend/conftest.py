@@ -17,6 +17,7 @@ from skymill.data.stamps import write_shard
 from skymill.data.survey import Survey, mag_to_image_flux, mag_to_njy
 from skymill.data.tile import Tile, TileMeta
 from skymill.provenance.recipe import Recipe
+from skymill.simulate.priors import unknown_shape
 
 COUNT, STAMP_PX = 60, 96
 TOY_SURVEY = Survey.model_validate(
@@ -43,16 +44,6 @@ def toy_truth(count: int = COUNT) -> Catalogue:
     """Galaxies on all sides; number 0 has failed."""
     generator = np.random.default_rng(3)
     mag = generator.uniform(19, 23, count)
-    shape = (
-        "bulge_to_total",
-        "bulge_n",
-        "bulge_re",
-        "disc_re",
-        "q_bulge",
-        "q_disc",
-        "theta",
-        "knots_fraction",
-    )
     return Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},
@@ -65,7 +56,7 @@ def toy_truth(count: int = COUNT) -> Catalogue:
         dx=generator.uniform(-0.5, 0.5, count),
         dy=generator.uniform(-0.5, 0.5, count),
         flags=np.where(np.arange(count) == 0, int(Flag.FAILED), 0),
-        **dict.fromkeys(shape, np.full(count, np.nan)),
+        **unknown_shape(count),
     )
 
 

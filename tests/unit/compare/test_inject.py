@@ -13,6 +13,7 @@ from skymill.data.survey import mag_to_image_flux, mag_to_njy
 from skymill.data.tile import MaskBit, Tile, TileMeta, cutouts
 from skymill.errors import DataError
 from skymill.provenance.recipe import Recipe
+from skymill.simulate.priors import unknown_shape
 
 SURVEY = {
     "name": "toy",
@@ -47,7 +48,6 @@ def galaxies(tmp_path):
     image = shape * mag_to_image_flux(mag, SURVEY["zero_point_mag"])[:, None, None]
     write_shard(tmp_path / "shard.h5", {"image": image[:, np.newaxis].astype(np.float32)}, 0, {})
     link_shards(tmp_path / "stamps.h5", [tmp_path / "shard.h5"], {})
-    nan = np.full(n, np.nan)
     catalogue = Catalogue.from_columns(
         "galaxies",
         galaxy_id=np.arange(n),
@@ -59,19 +59,7 @@ def galaxies(tmp_path):
         dx=dx,
         dy=dy,
         flags=np.zeros(n, int),
-        **dict.fromkeys(
-            (
-                "bulge_to_total",
-                "bulge_n",
-                "bulge_re",
-                "disc_re",
-                "q_bulge",
-                "q_disc",
-                "theta",
-                "knots_fraction",
-            ),
-            nan,
-        ),
+        **unknown_shape(n),
     )
     catalogue.write(tmp_path / "galaxies.parquet")
     return catalogue

@@ -18,6 +18,7 @@ from skymill.data.survey import Survey, mag_to_image_flux, mag_to_njy
 from skymill.provenance.recipe import Recipe
 from skymill.scene.patch import PatchMaker
 from skymill.scene.points import Points
+from skymill.simulate.priors import unknown_shape
 
 COUNT, STAMP_PX = 40, 48
 TOY_SURVEY = Survey.model_validate(
@@ -52,16 +53,6 @@ class Files(NamedTuple):
 def toy_truth() -> Catalogue:
     mag = np.linspace(19, 24, COUNT)
     generator = np.random.default_rng(3)
-    shape = (
-        "bulge_to_total",
-        "bulge_n",
-        "bulge_re",
-        "disc_re",
-        "q_bulge",
-        "q_disc",
-        "theta",
-        "knots_fraction",
-    )
     return Catalogue.from_columns(
         "galaxies",
         galaxy_id=np.arange(COUNT),
@@ -73,7 +64,7 @@ def toy_truth() -> Catalogue:
         dx=generator.uniform(-0.5, 0.5, COUNT),
         dy=generator.uniform(-0.5, 0.5, COUNT),
         flags=np.zeros(COUNT, dtype=int),
-        **dict.fromkeys(shape, np.full(COUNT, np.nan)),
+        **unknown_shape(COUNT),
     )
 
 

@@ -43,6 +43,12 @@ def test_knots_of_flux_one_add_up_and_those_off_the_grid_leave_no_trace():
     assert draw_knots(outside, PSF, 96, 0.0, 0.0, 0.2).sum() == pytest.approx(0.3, abs=0.01)
 
 
+@pytest.mark.parametrize("x", [-28.0, -20.0, -12.0, 12.0, 20.0, 28.0])
+def test_knots_beyond_the_stamp_do_not_come_back_from_its_other_side(x: float):
+    """A stamp of 19.2 arcsec, whose middle is at 0."""
+    assert np.abs(draw_knots(one_knot(x, 0.0, 0.2), PSF, 96, 0.0, 0.0, 0.2)).max() < 1e-4
+
+
 @pytest.mark.parametrize("spiral_fraction", [0.0, 1.0])
 def test_knots_lie_in_the_disc(spiral_fraction: float):
     config = KnotsConfig(number=(1000, 1000), spiral_fraction=spiral_fraction)

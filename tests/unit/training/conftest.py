@@ -17,6 +17,7 @@ from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
 from skymill.data.tile import Tile, TileMeta
 from skymill.provenance.recipe import Recipe
+from skymill.simulate.priors import unknown_shape
 from skymill.training.blends import ComposedBlends, Source
 from skymill.training.finder import train_finder
 
@@ -60,16 +61,6 @@ def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Popu
     write_shard(folder / "shards" / "0.h5", {"image": images[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
     side = np.array(SIDES * (COUNT // len(SIDES)))
-    shape = (
-        "bulge_to_total",
-        "bulge_n",
-        "bulge_re",
-        "disc_re",
-        "q_bulge",
-        "q_disc",
-        "theta",
-        "knots_fraction",
-    )
     Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},
@@ -82,7 +73,7 @@ def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Popu
         dx=dx,
         dy=dy,
         flags=np.zeros(COUNT),
-        **dict.fromkeys(shape, np.full(COUNT, np.nan)),
+        **unknown_shape(COUNT),
     ).write(folder / "truth.parquet")
     return Population(folder / "stamps.h5", folder / "truth.parquet", images, flux, side)
 
