@@ -84,6 +84,11 @@ class KnotsConfig(ConfigModel):
     pitch_deg: Annotated[Range, _between(1, 89)] = Field(
         (8.0, 40.0), description="Smallest and largest pitch angle of the arms, drawn evenly."
     )
+    offset_re: Annotated[Range, _between(0, 2)] = Field(
+        (0.0, 0.0),
+        description="Smallest and largest distance of the knots' middle from the disc's, in units of the disc's "
+        "half-light radius, drawn evenly: lopsided and irregular galaxies.",
+    )
 
 
 SizePrior = Annotated[SizeRelation | IndependentSizes, Field(discriminator="kind")]

@@ -28,8 +28,11 @@ ARM_WIDTH_RAD = 0.3
 """Scatter of knots across an arm; a free choice."""
 INNERMOST = 0.05
 """Scale lengths within which an arm winds no further."""
-OUTERMOST = 4.0
-"""Scale lengths within which all knots lie; the disc has 9 % of its light beyond."""
+OUTERMOST = 3.0
+"""Scale lengths within which all knots lie; the disc has 20 % of its light beyond."""
+FADING = 2.0
+"""Scale lengths over which knots get fainter by a factor e: one far out that outshines its surroundings would be seen as
+another galaxy. A free choice."""
 PADDING = 2
 """Side of the Fourier grid over the stamp's: what lies up to half a stamp outside does not come back in."""
 
@@ -59,7 +62,9 @@ def scatter_knots(galaxy: dict[str, Any], config: KnotsConfig, generator: np.ran
 
     Distances from the centre follow the disc's light (a gamma distribution, as brightness falls off exponentially) out
     to :data:`OUTERMOST`; angles are even, or lie along logarithmic spirals, one to four arms. Brightnesses are
-    exponentially distributed, so that a few knots stand out and a galaxy with few of them is lopsided.
+    exponentially distributed and fade outwards (:data:`FADING`), so that a few knots stand out and a galaxy with few of
+    them is lopsided. The middle of all knots may lie off the disc's: a third of the discs are lopsided (Zaritsky & Rix
+    1997, ApJ 477, 118).
 
     Parameters
     ----------
@@ -81,10 +86,14 @@ def scatter_knots(galaxy: dict[str, Any], config: KnotsConfig, generator: np.ran
     if is_spiral:
         winding = np.log(np.maximum(radius, INNERMOST)) / np.tan(pitch)
         angle = angle[0] + 2 * pi * arm / arms + winding + across
-    share = generator.exponential(size=count)
+    share = generator.exponential(size=count) * np.exp(-radius / FADING)
     size = np.exp(generator.uniform(*np.log(config.size_re), size=count))
     along = radius * np.cos(angle) * galaxy["disc_re"] / SCALE_LENGTHS_PER_RE
     beside = radius * np.sin(angle) * galaxy["disc_re"] / SCALE_LENGTHS_PER_RE * galaxy["q_disc"]
+    offset = generator.uniform(*config.offset_re) * galaxy["disc_re"]
+    towards = generator.uniform(0, 2 * pi)
+    along += offset * np.cos(towards)
+    beside += offset * np.sin(towards) * galaxy["q_disc"]
     theta = np.radians(float(galaxy["theta"]))
     x, y = (
         along * np.cos(theta) - beside * np.sin(theta),

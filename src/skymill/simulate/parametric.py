@@ -61,15 +61,16 @@ class Parametric:
         else:
             smooth = bulge_and_disc(galaxy, self._parameters)
             seen = galsim.Convolve([smooth, self._psf], gsparams=self._parameters)
-        place = (size, galaxy["dx"], galaxy["dy"], self.survey.pixel_scale_arcsec)
-        image = draw(seen * flux, *place)
-        if galaxy["knots_fraction"] > 0:
-            generator = rng(self.seed, self.stage, self.name, "knots", int(galaxy["galaxy_id"]))
-            knots = scatter_knots(galaxy, self.priors.knots, generator)
-            image += (flux * galaxy["knots_fraction"] * draw_knots(knots, self._psf, *place)).astype(
-                np.float32
-            )
-        return image
+        scale, fraction = self.survey.pixel_scale_arcsec, galaxy["knots_fraction"]
+        if not fraction > 0:
+            return draw(seen * flux, size, galaxy["dx"], galaxy["dy"], scale)
+        generator = rng(self.seed, self.stage, self.name, "knots", int(galaxy["galaxy_id"]))
+        knots = scatter_knots(galaxy, self.priors.knots, generator)
+        # The galaxy's place is the centroid of all its light, wherever its knots are.
+        dx = galaxy["dx"] - fraction * float(knots.share @ knots.x) / scale
+        dy = galaxy["dy"] - fraction * float(knots.share @ knots.y) / scale
+        clumps = flux * fraction * draw_knots(knots, self._psf, size, dx, dy, scale)
+        return draw(seen * flux, size, dx, dy, scale) + clumps.astype(np.float32)
 
 
 def bulge_and_disc(galaxy: dict[str, Any], parameters: galsim.GSParams) -> galsim.GSObject:

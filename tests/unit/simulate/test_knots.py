@@ -61,9 +61,40 @@ def test_knots_lie_in_the_disc(spiral_fraction: float):
     assert len(knots.x) == 1000
     assert knots.share.sum() == pytest.approx(1)
     assert radius.max() <= OUTERMOST * 2.0 / SCALE_LENGTHS_PER_RE
-    # Half of an exponential disc's light lies within its half-light radius, a little more of one that ends.
-    assert np.mean(radius < 2.0) == pytest.approx(0.55, abs=0.05)
+    # Half of an exponential disc's light lies within its half-light radius, more of one that ends.
+    assert np.mean(radius < 2.0) == pytest.approx(0.5 / 0.8, abs=0.05)
+    # Knots fade outwards: those of the outer half are fainter.
+    outer = radius > np.median(radius)
+    assert knots.share[outer].mean() < 0.8 * knots.share[~outer].mean()
     assert 0.05 * 2.0 <= knots.sigma.min() <= knots.sigma.max() <= 0.25 * 2.0
+
+
+def test_the_middle_of_the_knots_may_lie_off_the_disc_s():
+    config = KnotsConfig(number=(1000, 1000), spiral_fraction=0.0, offset_re=(0.5, 0.5))
+    middles = []
+    for seed in range(6):
+        knots = scatter_knots({**GALAXY, "q_disc": 1.0}, config, np.random.default_rng(seed))
+        middles.append((knots.x.mean(), knots.y.mean()))
+
+    np.testing.assert_allclose(np.hypot(*np.transpose(middles)), 0.5 * 2.0, rtol=0.15)
+    assert np.std(np.arctan2(*np.transpose(middles))) > 0.5
+
+
+def test_a_lopsided_galaxy_s_place_is_the_centroid_of_its_light(survey):
+    priors = ParametricPriors(
+        mag=(20, 21), knots={"probability": 1.0, "disc_fraction": (0.8, 0.9), "offset_re": (0.5, 0.6)}
+    )
+    population = Parametric(priors, survey, 1, "simulate", "toys")
+    truth = population.truth(np.arange(60))
+    small = np.flatnonzero((truth["knots_fraction"] > 0.5) & (truth["disc_re"] < 0.4))[:8]
+    grid = np.arange(160) - 80
+    for number in small:
+        galaxy = {name: values[number] for name, values in truth.items()} | {"galaxy_id": number}
+        image = population.draw(galaxy, 160)
+        centroid = (image @ grid).sum() / image.sum(), (grid @ image).sum() / image.sum()
+
+        np.testing.assert_allclose(centroid, (galaxy["dx"], galaxy["dy"]), atol=0.1)
+    assert len(small) == 8
 
 
 def test_arms_wind_as_their_pitch_says():
