@@ -76,7 +76,16 @@ class Artifact:
 
     def file(self, role: str) -> str:
         """Path of one of its files."""
-        return str(self.folder / FILES[self.recipe.stage][role].format(name=self.recipe.name))
+        return f"{self.path}/{FILES[self.recipe.stage][role].format(name=self.recipe.name)}"
+
+    @property
+    def path(self) -> str:
+        """The same as text; thousands of these are made while a run is planned."""
+        return f"{ARTIFACTS}/{self.recipe.stage}/{self.recipe.name}/{self.recipe.version}"
+
+    def files(self) -> dict[str, str]:
+        """Paths of all its files, by role."""
+        return {role: self.file(role) for role in FILES[self.recipe.stage]}
 
     def missing(self) -> dict[str, str]:
         """Outside files among the inputs that are not there, by role."""

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "skymill"
 SOURCE = Path(__file__).resolve().parents[2]
+_used: dict[str, dict[str, Any]] = {}
+"""Analyses of modules that this process has asked for, by the checksum of their text."""
 
 
 def code_stamp(*modules: str) -> str:
@@ -37,6 +43,7 @@ def code_stamp(*modules: str) -> str:
         digest.update(f"{module}:{_tree_hash(_file_of(module))}\n".encode())
     for folder in sorted({_file_of(module).parent for module in reached} - {SOURCE / PACKAGE}):
         digest.update(_data_hash(folder).encode())
+    _remember()
     return digest.hexdigest()[:10]
 
 
@@ -68,30 +75,68 @@ def _is_module(name: str) -> bool:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _imports(path: Path) -> frozenset[str]:
+    """Modules of this package that the file imports anywhere in it, also inside functions."""
+    return frozenset(name for name in _analysed(path)["imports"] if _is_module(name))
 
 
 @cache
-def _imports(path: Path) -> frozenset[str]:
-    """Modules of this package that the file imports anywhere in it, also inside functions."""
+def _tree_hash(path: Path) -> str:
+    return _analysed(path)["hash"]
+
+
+@cache
+def _analysed(path: Path) -> dict[str, Any]:
+    """Hash a module's syntax tree and list what it imports, unless an earlier process has done so."""
+    text = path.read_bytes()
+    key = hashlib.sha256(text).hexdigest()
+    _used[key] = _known_analyses().get(key) or _analyse(text)
+    return _used[key]
+
+
+def _analyse(text: bytes) -> dict[str, Any]:
+    tree = ast.parse(text.decode("utf-8"))
     found: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in found if _is_module(name))
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_docstring(statement)] or [ast.Pass()]
+    imports = sorted(name for name in found if name.split(".")[0] == PACKAGE)
+    return {"hash": hashlib.sha256(ast.dump(tree).encode()).hexdigest(), "imports": imports}
+
+
+def _memory() -> Path:
+    """Return where analyses are kept: with Python's own, for this version of Python, whose syntax trees differ."""
+    return SOURCE / PACKAGE / "__pycache__" / f"code_stamps.{sys.implementation.cache_tag}.json"
 
 
 @cache
-def _tree_hash(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_docstring(statement)] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def _known_analyses() -> dict[str, dict[str, Any]]:
+    """Return what earlier processes found out, by the checksum of a module's text."""
+    try:
+        return json.loads(_memory().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _remember() -> None:
+    """Keep what was found out for other processes; a folder that cannot be written to costs time and nothing else."""
+    known = _known_analyses()
+    if _used.keys() <= known.keys():
+        return
+    known |= _used
+    memory = _memory()
+    partial = memory.with_name(f".{memory.name}-{os.getpid()}")
+    try:
+        memory.parent.mkdir(exist_ok=True)
+        partial.write_text(json.dumps(known), encoding="utf-8")
+        partial.replace(memory)
+    except OSError:
+        partial.unlink(missing_ok=True)
 
 
 @cache

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ REVISIONS: dict[str, int] = {}
 
 def canonical_json(value: Any) -> str:
     """Return `value` as JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def version_of(stage: str, revision: int, params: Mapping[str, Any], parents: Mapping[str, str]) -> str:
     """Return the Merkle hash: ten hexadecimal digits over stage, revision, parameters and the parents' versions."""
-    identity = [stage, revision, dict(params), dict(parents)]
-    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:VERSION_DIGITS]
+    return _hashed(canonical_json([stage, revision, dict(params), dict(parents)]))
+
+
+def _hashed(identity: str) -> str:
+    return hashlib.sha256(identity.encode()).hexdigest()[:VERSION_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Recipe:
         """Revision of the stage's meaning."""
         return REVISIONS.get(self.stage, 1)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Version of the artifact that this recipe makes today; see :func:`version_of`."""
         return version_of(self.stage, self.revision, self.params, self.parents)
@@ -68,3 +75,36 @@ class Recipe:
             "params": self.params,
             "parents": dict(self.parents),
         }
+
+
+class Family:
+    """Recipes of one stage that share parameters: these are written as JSON once, not for each of a million tiles.
+
+    Parameters
+    ----------
+    stage : str
+        The stage.
+    shared : mapping
+        Parameters that all have.
+    """
+
+    def __init__(self, stage: str, shared: Mapping[str, Any]) -> None:
+        self.stage, self.shared = stage, dict(shared)
+        self._pieces = _pieces(self.shared)
+
+    def recipe(
+        self, name: str, parents: Mapping[str, str], own: Mapping[str, Any] | None = None
+    ) -> Recipe:
+        """Return one of them, with parameters of its `own`; equal to a :class:`Recipe` made by itself."""
+        own = own or {}
+        recipe = Recipe(self.stage, name, {**self.shared, **own}, parents)
+        pieces = {**self._pieces, **_pieces(own)}
+        params = ",".join([pieces[key] for key in sorted(pieces)])
+        head = canonical_json([self.stage, recipe.revision])[:-1]
+        # The cached property, filled in.
+        vars(recipe)["version"] = _hashed(f"{head},{{{params}}},{canonical_json(dict(parents))}]")
+        return recipe
+
+
+def _pieces(params: Mapping[str, Any]) -> dict[str, str]:
+    return {key: f"{canonical_json(key)}:{canonical_json(value)}" for key, value in params.items()}

@@ -22,7 +22,8 @@ FILES = {
 
 def forget() -> None:
     """Take away what was read of the files: in real life a new process begins."""
-    for function in (code._tree, code._imports, code._tree_hash, code._data_hash):
+    functions = (code._analysed, code._imports, code._tree_hash, code._data_hash, code._known_analyses)
+    for function in functions:
         function.cache_clear()
 
 
@@ -114,3 +115,17 @@ def test_the_real_package_has_a_stamp():
 def test_a_module_that_is_not_there_is_named(source):
     with pytest.raises(FileNotFoundError, match="nothing"):
         code_stamp("skymill.nothing")
+
+
+def test_what_was_worked_out_is_known_to_the_next_process(source, monkeypatch):
+    stamp = code_stamp("skymill.stage")
+    forget()
+    monkeypatch.setattr(code, "_analyse", lambda text: pytest.fail("analysed again"))
+    assert code_stamp("skymill.stage") == stamp
+
+
+def test_a_damaged_memory_is_no_memory(source):
+    stamp = code_stamp("skymill.stage")
+    code._memory().write_text("{")
+    forget()
+    assert code_stamp("skymill.stage") == stamp

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skymill.provenance.recipe import REVISIONS, Recipe, canonical_json, version_of
+from skymill.provenance.recipe import REVISIONS, Family, Recipe, canonical_json, version_of
 
 KEYS = st.text(min_size=1, max_size=8)
 VALUES = st.recursive(
@@ -110,3 +110,20 @@ def test_canonical_json_is_compact_and_strict():
 def test_a_recipe_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         Recipe("simulate", "x", {}).stage = "blend"
+
+
+@given(
+    st.dictionaries(KEYS, VALUES, max_size=4),
+    st.dictionaries(KEYS, VALUES, max_size=3),
+    st.dictionaries(KEYS, st.text(max_size=8), max_size=3),
+)
+def test_recipes_of_a_family_are_recipes_like_all_others(shared, own, parents):
+    made, alone = Family("infer", shared).recipe("x", parents, own), Recipe("infer", "x", {**shared, **own}, parents)
+
+    assert made == alone
+    assert made.version == version_of("infer", 1, alone.params, parents) == alone.version
+
+
+def test_a_family_knows_its_revision(monkeypatch):
+    monkeypatch.setitem(REVISIONS, "infer", 3)
+    assert Family("infer", {"a": 1}).recipe("x", {}).version == version_of("infer", 3, {"a": 1}, {})
