@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 VERSION_DIGITS = 10
+KNOWN = "known version"
+"""Where a recipe keeps a version that was worked out when it was made."""
 REVISIONS: dict[str, int] = {}
 """Revision of each stage's meaning; raise one when a stage's output changes although no parameter did. Absent: 1."""
 
@@ -56,10 +57,10 @@ class Recipe:
         """Revision of the stage's meaning."""
         return REVISIONS.get(self.stage, 1)
 
-    @cached_property
+    @property
     def version(self) -> str:
         """Version of the artifact that this recipe makes today; see :func:`version_of`."""
-        return version_of(self.stage, self.revision, self.params, self.parents)
+        return vars(self).get(KNOWN) or version_of(self.stage, self.revision, self.params, self.parents)
 
     def folder(self, root: str | Path = "results/artifacts") -> Path:
         """Where the artifact lives below `root`."""
@@ -92,17 +93,14 @@ class Family:
         self.stage, self.shared = stage, dict(shared)
         self._pieces = _pieces(self.shared)
 
-    def recipe(
-        self, name: str, parents: Mapping[str, str], own: Mapping[str, Any] | None = None
-    ) -> Recipe:
+    def recipe(self, name: str, parents: Mapping[str, str], own: Mapping[str, Any] | None = None) -> Recipe:
         """Return one of them, with parameters of its `own`; equal to a :class:`Recipe` made by itself."""
         own = own or {}
         recipe = Recipe(self.stage, name, {**self.shared, **own}, parents)
         pieces = {**self._pieces, **_pieces(own)}
         params = ",".join([pieces[key] for key in sorted(pieces)])
         head = canonical_json([self.stage, recipe.revision])[:-1]
-        # The cached property, filled in.
-        vars(recipe)["version"] = _hashed(f"{head},{{{params}}},{canonical_json(dict(parents))}]")
+        vars(recipe)[KNOWN] = _hashed(f"{head},{{{params}}},{canonical_json(dict(parents))}]")
         return recipe
 
 

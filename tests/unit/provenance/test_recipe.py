@@ -118,7 +118,10 @@ def test_a_recipe_cannot_be_changed():
     st.dictionaries(KEYS, st.text(max_size=8), max_size=3),
 )
 def test_recipes_of_a_family_are_recipes_like_all_others(shared, own, parents):
-    made, alone = Family("infer", shared).recipe("x", parents, own), Recipe("infer", "x", {**shared, **own}, parents)
+    made, alone = (
+        Family("infer", shared).recipe("x", parents, own),
+        Recipe("infer", "x", {**shared, **own}, parents),
+    )
 
     assert made == alone
     assert made.version == version_of("infer", 1, alone.params, parents) == alone.version
