@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -26,6 +26,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 class RunConfig(ConfigModel):
     """A run of the workflow."""
+
+    execution_keys: ClassVar[frozenset[str]] = frozenset({"tiles_per_job"})
 
     run: Name = Field(description="Name of the run; its face is in results/<run>/.")
     seed: int = Field(ge=0, description="Root of all randomness.")
@@ -68,6 +70,12 @@ class RunConfig(ConfigModel):
         {}, description="Networks to train that find sources, by name; `candidates` may name one of them."
     )
     tiles: str | None = Field(None, description="Tile table (TSV); null: no tiles but the simulated fields.")
+    tiles_per_job: int | None = Field(
+        None,
+        ge=1,
+        description="Rows of the tile table that one job works through; changes no result. 1: each tile is a job; "
+        "null: 1 up to 100 tiles, 10 up to 1,000, else 100.",
+    )
     fields: dict[Name, FieldConfig] = Field({}, description="Simulated tiles, by tile id.")
     ingest: IngestConfig = Field(IngestConfig(), description="How tiles are read and checked.")
     candidates: CandidateConfig = Field(
@@ -180,6 +188,11 @@ class RunConfig(ConfigModel):
         """Return the shipped networks that find sources and that this run takes: folder by name."""
         named = {} if self.train == "models" else {name: name for name in self.finders}
         return {**named, **self.pretrained_finders}
+
+    def noise_tiles(self) -> set[str]:
+        """Return the tiles that noise is cut from."""
+        pieces = [*self._compositions().values(), *([] if self.scene is None else [self.scene])]
+        return {tile for piece in pieces if (tile := getattr(piece.noise, "tile", None)) is not None}
 
     def _compositions(self) -> dict[str, Composition]:
         pieces = {"blend": self.blend, "real_blends": self.real_blends}

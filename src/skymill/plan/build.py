@@ -5,30 +5,44 @@ This runs each time the workflow is parsed, so it must stay quick: nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from skymill.config.blend import Composition
 from skymill.config.cutouts import load_cutouts
-from skymill.config.ingest import TileRow, is_url, load_tiles, local_location
+from skymill.config.ingest import TileRow, load_tiles, local_location
 from skymill.config.run import RunConfig
 from skymill.config.scene import SceneConfig
 from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
-from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
+from skymill.plan.artifact import (
+    ARTIFACTS,
+    BLEND_DATASETS,
+    FILES,
+    TABLE,
+    Artifact,
+    cut_into_shards,
+    identity,
+)
+from skymill.plan.chunks import Chunks, tiles_per_job
+from skymill.plan.failures import Failures
 from skymill.plan.finders import add_finders
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
+from skymill.plan.tiles import Measuring, TileArtifacts
 from skymill.provenance.recipe import Recipe
 
-PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
-"""Columns of the tile table that say where a file is or belong to another stage."""
 
-
-def build_plan(config: RunConfig, base: str | Path = ".", missing: Mapping[str, str] | None = None) -> Plan:
+def build_plan(
+    config: RunConfig,
+    base: str | Path = ".",
+    missing: Mapping[str, str] | None = None,
+    began_s: float | None = None,
+) -> Plan:
     """Work out all artifacts of a run.
 
     Parameters
@@ -40,25 +54,29 @@ def build_plan(config: RunConfig, base: str | Path = ".", missing: Mapping[str, 
         looked up here.
     missing : mapping of str to str, optional
         Kinds of detectors that cannot run here, with the reason; they are left out, and the plan's notes say so.
+    began_s : float, optional
+        When the run began (seconds since 1970): what failed later is not left out.
 
     Raises
     ------
     ConfigError
         If a survey, the tile table or a tile's name is wrong.
     """
-    builder = _Builder(config, Path(base), dict(missing or {}))
+    builder = _Builder(config, Path(base), dict(missing or {}), began_s)
     builder.build()
-    return Plan(config, builder.survey, builder.artifacts.values(), builder.notes)
+    return Plan(config, builder.survey, builder.artifacts.values(), builder.notes, builder.chunks)
 
 
 class _Builder:
     """Adds artifacts stage by stage, parents first."""
 
-    def __init__(self, config: RunConfig, base: Path, missing: dict[str, str]) -> None:
+    def __init__(self, config: RunConfig, base: Path, missing: dict[str, str], began_s: float | None) -> None:
         self.config, self.base, self.missing = config, base, missing
         self.notes: list[dict[str, str]] = []
         self.artifacts: dict[tuple[str, str], Artifact] = {}
         self.survey = self._survey(config.survey)
+        self.failures = Failures(config.leave_out_failed, began_s)
+        self.tile = TileArtifacts(config, self.survey, cache(self._survey), self._locate, self.failures)
 
     def _locate(self, path: str) -> str:
         """Return `path` as it is if it exists, else below the workflow's folder if it exists there."""
@@ -93,12 +111,8 @@ class _Builder:
         self._find(tiles)
         self._evaluate()
         self._bound(tiles)
-        for tile_id, tile in tiles.items():
-            injected = self._inject(tile_id, tile)
-            self._detect(tile_id, tile)
-            if injected is not None:
-                self._detect(f"{tile_id}.injected", injected)
-        self._compare(tiles)
+        self._measure(tiles)
+        self._compare()
 
     def _simulate(self) -> None:
         for name, population in self.config.populations.items():
@@ -265,133 +279,95 @@ class _Builder:
                 self.notes.append({"what": f"detector {name}", "reason": self.missing[detector.kind]})
 
     def _tiles(self) -> dict[str, Artifact]:
-        """Plan fetch, ingest and reference of every tile, the simulated ones first; returns the ingested tiles."""
+        """Plan what each tile is before anything is measured; returns the ingested ones with jobs of their own."""
         if taken := sorted(set(self.config.fields) & set(BLEND_DATASETS)):
             raise ConfigError(
                 "fields", expected="names that no set of blends has", found=f"'{', '.join(taken)}'"
             )
-        tiles = {tile_id: self._field(tile_id) for tile_id in self.config.fields}
-        for row in load_tiles(self._locate(self.config.tiles)) if self.config.tiles else []:
-            if row.tile_id in (*tiles, *BLEND_DATASETS):
+        tiles = {tile_id: self._added(self.tile.of_field(tile_id)) for tile_id in self.config.fields}
+        rows = self._rows()
+        self.tile_ids = [*self.config.fields, *(row.tile_id for row in rows)]
+        for number, row in enumerate(rows):
+            made = self.tile.of_row(row)
+            if not self._left_out(row.tile_id, made):
+                if self.chunks.takes(row.tile_id):
+                    self.chunks.add(number, row, made)
+                else:
+                    tiles[row.tile_id] = self._added(made)
+        return tiles
+
+    def _rows(self) -> list[TileRow]:
+        """Return the tile table, having said how it is divided into chunks."""
+        rows = load_tiles(self._locate(self.config.tiles)) if self.config.tiles else []
+        taken = {*self.config.fields, *BLEND_DATASETS}
+        for row in rows:
+            if row.tile_id in taken:
                 raise ConfigError(
                     f"{self.config.tiles}, tile_id",
                     expected="a name that no simulated field or set of blends has",
                     found=f"'{row.tile_id}'",
                 )
-            before = len(self.artifacts)
-            tile = self._outside_tile(row)
-            if not self._left_out(row.tile_id, list(self.artifacts.values())[before:]):
-                tiles[row.tile_id] = tile
-        return tiles
+        size = self.config.tiles_per_job or tiles_per_job(len(rows))
+        self.chunks = Chunks(self.tile, size, alone=self.config.noise_tiles())
+        return rows
 
-    def _left_out(self, tile_id: str, made: list[Artifact]) -> bool:
+    def _added(self, made: Sequence[Artifact]) -> Artifact:
+        """Add a tile's artifacts, and return the ingested tile."""
+        self.artifacts |= {(artifact.recipe.stage, artifact.recipe.name): artifact for artifact in made}
+        return next(artifact for artifact in made if artifact.recipe.stage == "ingest")
+
+    def _left_out(self, tile_id: str, made: Sequence[Artifact]) -> bool:
         """Whether one of a tile's own jobs has failed and the configuration says to leave such tiles out."""
-        failures = [artifact.failure() for artifact in made if artifact.failure().is_file()]
-        if not (self.config.leave_out_failed and failures):
-            return False
-        for artifact in made:
-            del self.artifacts[artifact.recipe.stage, artifact.recipe.name]
-        reasons = " ".join(path.read_text(encoding="utf-8").strip() for path in failures)
-        self.notes.append({"what": f"tile {tile_id}", "reason": reasons})
-        return True
+        reasons = [reason for artifact in made if (reason := self.failures.reason(artifact))]
+        if reasons:
+            self.notes.append({"what": f"tile {tile_id}", "reason": " ".join(reasons)})
+        return bool(reasons)
 
-    def _field(self, tile_id: str) -> Artifact:
-        field_config = self.config.fields[tile_id]
-        params = {"survey": self.survey.physics(), "field": field_config.recipe_params(), "tile_id": tile_id}
-        made = self._add("field", tile_id, params)
-        row = TileRow(tile_id=tile_id, survey=self.survey.name, image=made.file("image"))
-        ingested = self._ingest(row, self.survey, {"image": made.file("image")}, {"image": made}, {})
-        self._reference(tile_id, "skymill", made.file("truth"), {"source": made}, {}, ingested)
-        return ingested
-
-    def _outside_tile(self, row: TileRow) -> Artifact:
-        files, outside = {}, {}
-        for role in ("image", "rms", "mask"):
-            if getattr(row, role):
-                checksum = row.sha256 if role == "image" else getattr(row, f"{role}_sha256")
-                files[role], outside[role] = self._outside_file(getattr(row, role), checksum)
-        ingested = self._ingest(row, self._survey(row.survey), files, {}, outside)
-        if row.reference:
-            path, known = self._outside_file(row.reference, row.reference_sha256)
-            self._reference(row.tile_id, row.reference_format, path, {}, {"source": known}, ingested)
-        return ingested
-
-    def _outside_file(self, location: str, sha256: str | None) -> tuple[str, str]:
-        """Return where a file is read from and its identity; files behind a URL are fetched by a job of their own."""
-        local = local_location(location, self.config.data_dir)
-        if not is_url(local):
-            local = self._locate(local)
-            return local, sha256 or identity(local)
-        file = Path(local_location(location, ".")).name
-        fetched = self._add("fetch", file, {"url": local, "sha256": sha256})
-        return fetched.file("file"), sha256 or f"url:{local}"
-
-    def _ingest(
-        self, row: TileRow, survey: Survey, files: Mapping, parents: Mapping[str, Artifact], outside: Mapping
-    ) -> Artifact:
-        # Where the files lie does not change the tile: they count by content.
-        facts = {key: value for key, value in row.model_dump(mode="json").items() if key not in PLACES}
-        params = {"survey": survey.physics(), "tile": facts, "ingest": self.config.ingest.recipe_params()}
-        return self._add("ingest", row.tile_id, params, parents, outside, inputs=dict(files))
-
-    def _reference(
-        self, tile_id: str, fmt: str, source: str, parents: Mapping, outside: Mapping, ingested: Artifact
-    ) -> None:
-        inputs = {"source": source, "tile": ingested.file("tile")}
-        self._add(
-            "reference", tile_id, {"format": fmt}, {**parents, "tile": ingested}, outside, inputs=inputs
+    def _measure(self, tiles: Mapping[str, Artifact]) -> None:
+        """Plan injected galaxies and the catalogues of all tiles."""
+        finder = getattr(self.candidates.detector, "model", None)
+        measuring = Measuring(
+            candidates=self.candidates,
+            models=self._models(),
+            finder=None if finder is None else self._artifact("finder", finder),
+            detectors=dict(self._detectors()),
+            galaxies=self._artifact("simulate", self.config.blend.population),
         )
+        self.tile.measure_with(measuring)
+        for tile in tiles.values():
+            for artifact in self.tile.measured(tile):
+                self.artifacts[artifact.recipe.stage, artifact.recipe.name] = artifact
+        self.chunks.measure()
+        self.notes += self.failures.notes
 
-    def _inject(self, tile_id: str, tile: Artifact) -> Artifact | None:
-        if self.config.inject is None:
-            return None
-        galaxies = self._artifact("simulate", self.config.blend.population)
-        params = {
-            "survey": self.survey.physics(),
-            "inject": self.config.inject.recipe_params(),
-            "tile_id": tile_id,
-        }
-        inputs = {
-            "tile": tile.file("tile"),
-            "stamps": galaxies.file("stamps"),
-            "truth": galaxies.file("truth"),
-        }
-        return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
-
-    def _detect(self, dataset: str, tile: Artifact) -> None:
-        params = {"candidates": self.candidates.recipe_params()}
-        for model in self._models():
-            inputs = {"tile": tile.file("tile"), "weights": model.file("weights"), "card": model.file("card")}
-            parents = {"tile": tile, "model": model}
-            if found_by := getattr(self.candidates.detector, "model", None):
-                finder = parents["finder"] = self._artifact("finder", found_by)
-                inputs |= {"finder_weights": finder.file("weights"), "finder_card": finder.file("card")}
-            self._add("infer", f"{dataset}.{model.recipe.name}", params, parents, inputs=inputs)
-        for name, detector in self._detectors():
-            params = {"detector": detector.recipe_params()}
-            self._add(
-                "baseline", f"{dataset}.{name}", params, {"tile": tile}, inputs={"tile": tile.file("tile")}
-            )
-
-    def _compare(self, tiles: Mapping[str, Artifact]) -> None:
-        parents: dict[str, Artifact] = {}
-        for stage, role in {"evaluate": "", "infer": "", "baseline": "", "deblend": ".images"}.items():
-            parents |= {f"{artifact.recipe.name}{role}": artifact for artifact in self._of_stage(stage)}
-        parents |= {f"{dataset}.truth": truth for dataset, truth in self._truths(tiles).items()}
-        parents |= {
-            f"{dataset}.bounds": self._artifact("bound", name)
-            for dataset, name in BLEND_DATASETS.items()
-            if ("bound", name) in self.artifacts
-        }
-        inputs = {name: artifact.file(TABLE[artifact.recipe.stage]) for name, artifact in parents.items()}
+    def _compare(self) -> None:
+        """Plan the comparison: of thousands of tiles, versions and paths are looked at, not artifacts."""
+        versions, files = {}, {}
+        named = {"evaluate": "", "infer": "", "baseline": "", "deblend": ".images"}
+        named |= {"inject": ".injected.truth", "reference": ".truth"}
+        for stage, ending in named.items():
+            for name, version in self._versions(stage).items():
+                versions[f"{name}{ending}"] = version
+                files[f"{name}{ending}"] = (
+                    f"{ARTIFACTS}/{stage}/{name}/{version}/{FILES[stage][TABLE[stage]]}"
+                )
+        for dataset, blends in self._blend_datasets().items():
+            found = {"truth": blends, "bounds": self.artifacts.get(("bound", BLEND_DATASETS[dataset]))}
+            known = {f"{dataset}.{role}": made for role, made in found.items() if made is not None}
+            versions |= {name: made.recipe.version for name, made in known.items()}
+            files |= {name: made.file(TABLE[made.recipe.stage]) for name, made in known.items()}
         params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}
-        self._add("compare", self.config.run, params, parents, inputs=inputs)
+        self._add("compare", self.config.run, params, outside=versions, inputs=files)
 
-    def _truths(self, tiles: Mapping[str, Artifact]) -> dict[str, Artifact]:
-        """Return the artifact with the true or the reference sources of each dataset that has one."""
-        truths = self._blend_datasets()
-        truths |= {f"{a.recipe.name}.injected": a for a in self._of_stage("inject") if a.recipe.name in tiles}
-        return truths | {a.recipe.name: a for a in self._of_stage("reference") if a.recipe.name in tiles}
+    def _versions(self, stage: str) -> dict[str, str]:
+        """Return the versions of a stage's artifacts by name, tile by tile whether in chunks or not."""
+        own = {artifact.recipe.name: artifact.recipe.version for artifact in self._of_stage(stage)}
+        chunked = self.chunks.versions(stage)
+        if not chunked:
+            return own
+        order = {tile_id: place for place, tile_id in enumerate([*BLEND_DATASETS, *self.tile_ids])}
+        names = sorted([*own, *chunked], key=lambda name: order[name.partition(".")[0]])
+        return {name: own.get(name) or chunked[name] for name in names}
 
     def _artifact(self, stage: str, name: str) -> Artifact:
         return self.artifacts[stage, name]

@@ -11,6 +11,8 @@ from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
 from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
+from skymill.plan.chunks import Chunks
+from skymill.plan.tiles import INJECTED
 
 BESIDE = ("truth", "bounds")
 """What compare reads beside the detectors' catalogues of a dataset, as ``<dataset>.<role>`` among its inputs."""
@@ -29,6 +31,8 @@ class Plan:
         Parents before children.
     notes : sequence of dict
         What was left out and why: ``{"what": …, "reason": …}``.
+    chunks : Chunks
+        Tiles that are not among `artifacts`: many of them are one job.
     """
 
     def __init__(
@@ -36,8 +40,10 @@ class Plan:
         config: RunConfig,
         survey: Survey,
         artifacts: Sequence[Artifact],
-        notes: Sequence[Mapping[str, str]] = (),
+        notes: Sequence[Mapping[str, str]],
+        chunks: Chunks,
     ) -> None:
+        self.chunks = chunks
         self.config, self.survey, self.notes = config, survey, list(notes)
         self._artifacts = {(artifact.recipe.stage, artifact.recipe.name): artifact for artifact in artifacts}
 
@@ -49,7 +55,7 @@ class Plan:
         VersionError
             If this run has no such artifact, or has it in another version.
         """
-        found = self._artifacts.get((stage, name))
+        found = self._artifacts.get((stage, name)) or self.chunks.find(stage, name)
         if found is None:
             names = ", ".join(artifact.recipe.name for artifact in self.of_stage(stage)) or "none"
             raise VersionError(f"stage {stage}", expected=f"one of: {names}", found=f"'{name}'")
@@ -63,22 +69,38 @@ class Plan:
         return found
 
     def of_stage(self, stage: str) -> list[Artifact]:
-        """Return the artifacts of a stage in the order of the configuration."""
+        """Return the artifacts of a stage in the order of the configuration, those of tiles in chunks last."""
+        return [*self._whole(stage), *self.chunks.artifacts(stage)]
+
+    def _whole(self, stage: str) -> list[Artifact]:
+        """Return the artifacts of a stage that have jobs of their own."""
         return [artifact for (kind, _), artifact in self._artifacts.items() if kind == stage]
 
     def __iter__(self) -> Iterator[Artifact]:
         """Iterate over all artifacts, parents before children."""
-        return iter(self._artifacts.values())
+        last = [artifact for artifact in self._artifacts.values() if artifact.recipe.stage == "compare"]
+        yield from (artifact for artifact in self._artifacts.values() if artifact.recipe.stage != "compare")
+        yield from self.chunks.artifacts()
+        yield from last
 
-    def targets(self, stage: str) -> list[str]:
-        """Return the main file of each artifact of a stage."""
-        main = next(iter(FILES[stage]))
-        return [artifact.file(main) for artifact in self.of_stage(stage)]
+    def targets(self, *stages: str) -> list[str]:
+        """Return the main file of each artifact of some stages, and for tiles in chunks what ties these together."""
+        found = [
+            artifact.file(next(iter(FILES[stage]))) for stage in stages for artifact in self._whole(stage)
+        ]
+        return [*found, *self.chunks.tallies(*stages)]
 
     def catalogues(self) -> list[str]:
         """Return the networks' catalogues of the tiles as they are, without injected galaxies."""
-        found = [artifact for artifact in self.of_stage("infer") if ".injected." not in artifact.recipe.name]
-        return [artifact.file("catalogue") for artifact in found]
+        found = [artifact for artifact in self._whole("infer") if INJECTED not in artifact.recipe.name]
+        tally = self.chunks.tally("infer", "tiles")
+        return [*(artifact.file("catalogue") for artifact in found), *([] if tally is None else [str(tally)])]
+
+    def compared(self) -> list[str]:
+        """Return the files that compare waits for: all that it reads, but of chunks what ties them together."""
+        inputs = self.artifact("compare", self.config.run).inputs.values()
+        own = [path for path in inputs if not self.chunks.owns(*path.split("/")[2:4])]
+        return [*own, *self.chunks.tallies("reference", "inject", "infer", "baseline")]
 
     def comparisons(self) -> list[dict[str, str]]:
         """Return what is compared: dataset, detector, paths of catalogue, truth, bounds and errors of images.
@@ -100,7 +122,7 @@ class Plan:
     @property
     def candidates(self) -> CandidateConfig:
         """What finds the candidates, also where the configuration leaves that open."""
-        return self.config.candidates.settled([finder.recipe.name for finder in self.of_stage("finder")])
+        return self.config.candidates.settled([finder.recipe.name for finder in self._whole("finder")])
 
     @property
     def face(self) -> Path:

@@ -1,0 +1,190 @@
+"""The artifacts of one tile: fetched files, the ingested tile, its reference, injected galaxies, catalogues.
+
+A survey has thousands of tiles, and the workflow is planned in every job. So what tiles share is worked out once, and
+a tile's artifacts are made when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from skymill.config.detect import CandidateConfig
+from skymill.config.ingest import TileRow, is_url, local_location
+from skymill.config.run import RunConfig
+from skymill.data.survey import Survey
+from skymill.plan.artifact import Artifact, identity
+from skymill.plan.failures import Failures
+from skymill.provenance.recipe import Family
+
+PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
+"""Columns of the tile table that say where a file is or belong to another stage."""
+INJECTED = ".injected"
+"""Ends the name of a tile's dataset with injected galaxies."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What finds and measures sources on tiles.
+
+    Parameters
+    ----------
+    candidates : CandidateConfig
+        What finds the candidates.
+    models : sequence of Artifact
+        Networks that measure.
+    finder : Artifact or None
+        The network that finds the candidates, where one does.
+    detectors : mapping of str to configuration
+        The other detectors, by name.
+    galaxies : Artifact
+        What is injected.
+    """
+
+    candidates: CandidateConfig
+    models: Sequence[Artifact]
+    finder: Artifact | None
+    detectors: Mapping[str, Any]
+    galaxies: Artifact
+
+
+class TileArtifacts:
+    """Makes the artifacts of tiles, one tile at a time.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    survey : Survey
+        The survey that is simulated.
+    survey_of : callable
+        Gives a survey by its name.
+    locate : callable
+        Gives the place of a path of the configuration.
+    failures : Failures
+        Failed jobs whose products are left out.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        survey: Survey,
+        survey_of: Callable[[str], Survey],
+        locate: Callable[[str], str],
+        failures: Failures,
+    ) -> None:
+        self.config, self.survey, self.failures = config, survey, failures
+        self._survey_of, self._locate = survey_of, locate
+        self._ingesting = cache(self._ingest_family)
+        self._fetching, self._referring = self._family("fetch"), self._family("reference")
+
+    def of_field(self, tile_id: str) -> list[Artifact]:
+        """Return what a simulated tile is, parents first."""
+        params = {
+            "survey": self.survey.physics(),
+            "field": self.config.fields[tile_id].recipe_params(),
+            "tile_id": tile_id,
+        }
+        made = Artifact(self._family("field", **params).recipe(tile_id, {}))
+        row = TileRow(tile_id=tile_id, survey=self.survey.name, image=made.file("image"))
+        version = made.recipe.version
+        ingested = self._ingest(row, {"image": made.file("image")}, {"image": version})
+        reference = self._reference(tile_id, "skymill", made.file("truth"), version, ingested)
+        return [made, ingested, reference]
+
+    def of_row(self, row: TileRow) -> list[Artifact]:
+        """Return the artifacts of a row of the tile table before anything is measured, parents first."""
+        fetched: list[Artifact] = []
+        files, known = {}, {}
+        for role in ("image", "rms", "mask"):
+            if location := getattr(row, role):
+                checksum = row.sha256 if role == "image" else getattr(row, f"{role}_sha256")
+                files[role], known[role] = self._outside_file(location, checksum, fetched)
+        found = [self._ingest(row, files, known)]
+        if row.reference:
+            path, source = self._outside_file(row.reference, row.reference_sha256, fetched)
+            found.append(self._reference(row.tile_id, row.reference_format, path, source, found[0]))
+        return [*fetched, *found]
+
+    def measure_with(self, measuring: Measuring) -> None:
+        """Say what measures the tiles; from now on :meth:`measured` can be asked."""
+        self._measuring = measuring
+        physics = self.survey.physics()
+        if self.config.inject is not None:
+            self._injecting = self._family(
+                "inject", survey=physics, inject=self.config.inject.recipe_params()
+            )
+        self._inferring = self._family("infer", candidates=measuring.candidates.recipe_params())
+        self._detecting = {
+            name: self._family("baseline", detector=detector.recipe_params())
+            for name, detector in measuring.detectors.items()
+        }
+        self._model_files = {model.recipe.name: self._files_of(model) for model in measuring.models}
+        self._stamps = {role: measuring.galaxies.file(role) for role in ("stamps", "truth")}
+
+    def measured(self, tile: Artifact) -> Iterator[Artifact]:
+        """Give what is made of an ingested tile: galaxies injected into it, and the catalogues of both."""
+        tile_id = tile.recipe.name
+        injected = self._kept(self._inject(tile)) if self.config.inject is not None else []
+        yield from injected
+        yield from self._kept(*self._catalogues(tile_id, tile))
+        for with_galaxies in injected:
+            yield from self._kept(*self._catalogues(f"{tile_id}{INJECTED}", with_galaxies))
+
+    def _kept(self, *made: Artifact) -> list[Artifact]:
+        return [artifact for artifact in made if not self.failures.leaves_out(artifact)]
+
+    def _family(self, stage: str, **shared: Any) -> Family:
+        return Family(stage, {"seed": self.config.seed, **shared})
+
+    def _ingest_family(self, survey: str) -> Family:
+        physics = self.survey.physics() if survey == self.survey.name else self._survey_of(survey).physics()
+        return self._family("ingest", survey=physics, ingest=self.config.ingest.recipe_params())
+
+    def _ingest(self, row: TileRow, files: Mapping[str, str], known: Mapping[str, str]) -> Artifact:
+        # Where the files lie does not change the tile: they count by content.
+        facts = {key: value for key, value in row.model_dump(mode="json").items() if key not in PLACES}
+        recipe = self._ingesting(row.survey).recipe(row.tile_id, known, {"tile": facts})
+        return Artifact(recipe, files)
+
+    def _outside_file(self, location: str, sha256: str | None, fetched: list[Artifact]) -> tuple[str, str]:
+        """Return where a file is read from and its identity; what is behind a URL is `fetched` by a job of its own."""
+        local = local_location(location, self.config.data_dir)
+        if not is_url(local):
+            local = self._locate(local)
+            return local, sha256 or identity(local)
+        file = Path(local_location(location, ".")).name
+        made = Artifact(self._fetching.recipe(file, {}, {"url": local, "sha256": sha256}))
+        fetched.append(made)
+        return made.file("file"), sha256 or f"url:{local}"
+
+    def _reference(self, tile_id: str, fmt: str, source: str, known: str, tile: Artifact) -> Artifact:
+        parents = {"source": known, "tile": tile.recipe.version}
+        recipe = self._referring.recipe(tile_id, parents, {"format": fmt})
+        return Artifact(recipe, {"source": source, "tile": tile.file("tile")})
+
+    def _inject(self, tile: Artifact) -> Artifact:
+        tile_id = tile.recipe.name
+        parents = {"tile": tile.recipe.version, "galaxies": self._measuring.galaxies.recipe.version}
+        recipe = self._injecting.recipe(tile_id, parents, {"tile_id": tile_id})
+        return Artifact(recipe, {"tile": tile.file("tile"), **self._stamps})
+
+    def _files_of(self, model: Artifact) -> tuple[dict[str, str], dict[str, str]]:
+        """Return versions and files of a network, and of the one that finds the candidates for it."""
+        versions = {"model": model.recipe.version}
+        files = {"weights": model.file("weights"), "card": model.file("card")}
+        if (finder := self._measuring.finder) is not None:
+            versions["finder"] = finder.recipe.version
+            files |= {"finder_weights": finder.file("weights"), "finder_card": finder.file("card")}
+        return versions, files
+
+    def _catalogues(self, dataset: str, tile: Artifact) -> Iterator[Artifact]:
+        version, file = tile.recipe.version, tile.file("tile")
+        for model, (versions, files) in self._model_files.items():
+            recipe = self._inferring.recipe(f"{dataset}.{model}", {"tile": version, **versions})
+            yield Artifact(recipe, {"tile": file, **files})
+        for name, family in self._detecting.items():
+            yield Artifact(family.recipe(f"{dataset}.{name}", {"tile": version}), {"tile": file})
