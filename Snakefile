@@ -15,6 +15,7 @@ if not workflow.configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/chunks.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/blend.smk"
 include: "workflow/rules/scene.smk"
@@ -22,7 +23,9 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/finder.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/deblend.smk"
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/ingest.smk"
+include: "workflow/rules/reference.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/baseline.smk"
 include: "workflow/rules/inject.smk"

@@ -35,12 +35,12 @@ def job_log(path: str | Path, failure: str | Path | None = None) -> Iterator[Non
     handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
     logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=handlers, force=True)
     logging.captureWarnings(True)
-    _write_failure(failure, None)
+    leave_reason(failure, None)
     try:
         yield
     except SkymillError as error:
         logging.getLogger("skymill").error("%s", error)
-        _write_failure(failure, str(error))
+        leave_reason(failure, str(error))
         raise SystemExit(1) from None
     except Exception:
         logging.getLogger("skymill").exception("unexpected error")
@@ -49,8 +49,8 @@ def job_log(path: str | Path, failure: str | Path | None = None) -> Iterator[Non
         logging.shutdown()
 
 
-def _write_failure(path: str | Path | None, reason: str | None) -> None:
-    """Leave the reason of a failure in `path`, or remove an old one."""
+def leave_reason(path: str | Path | None, reason: str | None) -> None:
+    """Leave the reason of a failure in `path`, or remove an old one where there is none; nothing without `path`."""
     if path is None:
         return
     if reason is None:

@@ -3,7 +3,7 @@
 # needs   ingest/<tile>, inject/<tile>, blend/test or blend/real; the source-extractor program for the detectors of that kind
 # makes   baseline/<tile>[.injected].<detector>/<version>/catalogue.parquet  (schema `measurement`)
 #         baseline/{test_blends,real_blends}.<detector>/<version>/catalogue.parquet
-# steps   one job a tile and detector; one job a detector on each set of test blends
+# steps   one job a tile or chunk of tiles (config: tiles_per_job) and detector; one a detector on each set of test blends
 
 
 rule baseline:
@@ -32,6 +32,7 @@ rule baseline_tile:
         runtime=growing(120),
     params:
         recipe=recipe_of("baseline"),
+        failure=failure_of("baseline"),
         code=code_stamp("skymill.detectors.baseline"),
     message:
         "baseline: {wildcards.name}"
@@ -65,3 +66,30 @@ rule baseline_blends:
         "baseline: {wildcards.name}"
     script:
         "../scripts/baseline_blends.py"
+
+
+rule baseline_chunk:
+    input:
+        manifests=manifests_for("baseline"),
+        files=files_for("baseline"),
+    output:
+        manifest=manifest_of("baseline"),
+    log:
+        "results/logs/baseline/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/baseline/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=CHUNK,
+    conda:
+        "../../envs/baseline.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(120, each=5),
+    params:
+        members=members_of("baseline"),
+        code=code_stamp("skymill.detectors.baseline"),
+    message:
+        "baseline: tiles {wildcards.name}"
+    script:
+        "../scripts/baseline_chunk.py"

@@ -16,16 +16,26 @@ from skymill.errors import SkymillError
 from skymill.plan.artifact import ARTIFACTS, BLEND_DATASETS, FAILURES, STAGES
 from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
-from skymill.plan.library import hand_to_jobs
+from skymill.plan.chunks import CHUNKS
+from skymill.plan.library import hand_to_jobs, run_began
 from skymill.provenance.code import code_stamp
 
 hand_to_jobs(BASE / "src")
 
 try:
     run_config = load_config(config)
-    plan = build_plan(run_config, BASE, missing_detectors())
+    began_s = run_began(is_job=not workflow.is_main_process)
+    plan = build_plan(run_config, BASE, missing_detectors(), began_s)
 except SkymillError as error:
     raise WorkflowError(str(error)) from None
+
+if workflow.is_main_process:
+    plan.chunks.forget_untrue()
+
+
+onerror:
+    if workflow.is_main_process:
+        plan.chunks.forget_failed()
 
 
 # Begins the names of catalogues of blends.
@@ -37,6 +47,8 @@ wildcard_constraints:
     version=r"[0-9a-f]{10}",
     start=r"[0-9]+",
     stop=r"[0-9]+",
+    stage=r"[a-z]+",
+    group=r"tiles|injected",
 
 
 def folder_of(stage):
@@ -93,11 +105,14 @@ def shards_of(stage, suffix):
     return paths
 
 
-def growing(amount):
-    """Resource of which each attempt of a job asks for as much again: a job that was too big gets through."""
+def growing(amount, each=0):
+    """Resource of which each attempt of a job asks for as much again: a job that was too big gets through.
+
+    A chunk asks for `each` more for every tile.
+    """
 
     def value(wildcards, attempt):
-        return amount * attempt
+        return (amount + each * plan.chunks.size) * attempt
 
     return value
 
@@ -117,3 +132,13 @@ def execution_of(key, default=None):
         return found if isinstance(found, int) else str(found)
 
     return value
+
+
+def comparisons(wildcards, input):
+    """What is compared; asked for when the job runs, as it grows with the number of tiles."""
+    return plan.comparisons()
+
+
+def described(wildcards, input):
+    """The run as the report shows it; asked for when the job runs."""
+    return plan.described()

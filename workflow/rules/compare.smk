@@ -13,7 +13,7 @@ rule compare:
 
 rule compare_run:
     input:
-        tables=list(plan.artifact("compare", run_config.run).inputs.values()),
+        tables=plan.compared(),
     output:
         metrics=product_of("compare", "metrics.json"),
         matched=product_of("compare", "matched.parquet"),
@@ -30,7 +30,7 @@ rule compare_run:
         runtime=growing(60),
     params:
         recipe=recipe_of("compare"),
-        inputs=plan.comparisons(),
+        inputs=comparisons,
         code=code_stamp("skymill.compare.compare"),
     message:
         "compare: run {wildcards.name}"

@@ -2,7 +2,8 @@
 #
 # needs   ingest/<tile> or inject/<tile>, and train/<model>; also the detection model, where one finds the candidates
 # makes   infer/<tile>[.injected].<model>/<version>/catalogue.parquet  (schema `measurement`)
-# steps   one job a tile and model; tiles are read window by window. The target `catalog` is the tiles' catalogues alone
+# steps   one job a tile or chunk of tiles (config: tiles_per_job) and model; tiles are read window by window. The target
+#         `catalog` is the tiles' catalogues alone
 
 
 rule infer:
@@ -39,8 +40,36 @@ rule infer_tile:
         runtime=growing(120),
     params:
         recipe=recipe_of("infer"),
+        failure=failure_of("infer"),
         code=code_stamp("skymill.detectors.infer"),
     message:
         "infer: {wildcards.name}"
     script:
         "../scripts/infer_tile.py"
+
+
+rule infer_chunk:
+    input:
+        manifests=manifests_for("infer"),
+        files=files_for("infer"),
+    output:
+        manifest=manifest_of("infer"),
+    log:
+        "results/logs/infer/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/infer/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=CHUNK,
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(120, each=5),
+    params:
+        members=members_of("infer"),
+        code=code_stamp("skymill.detectors.infer"),
+    message:
+        "infer: tiles {wildcards.name}"
+    script:
+        "../scripts/infer_chunk.py"

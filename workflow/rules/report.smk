@@ -7,7 +7,7 @@
 
 rule report:
     input:
-        products=[plan.targets(stage) for stage in STAGES],
+        products=plan.targets(*STAGES),
         metrics=plan.targets("compare")[0],
         matched=plan.artifact("compare", run_config.run).file("matched"),
     output:
@@ -34,7 +34,8 @@ rule report:
         mem_mb=growing(3000),
         runtime=growing(30),
     params:
-        run=plan.described(),
+        run=described,
+        identity=plan.identity,
         code=code_stamp("skymill.report.report"),
     message:
         "report: the page of this run"

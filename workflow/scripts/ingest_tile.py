@@ -3,7 +3,7 @@ from skymill.joblog import job_log
 
 with job_log(snakemake.log[0], snakemake.params.failure):
     ingest_tile(
-        snakemake.params.recipe,
+        {**snakemake.params.recipe, "stage_code": snakemake.params.code},
         image=snakemake.input.get("image") or snakemake.params.missing["image"],
         rms=snakemake.input.get("rms") or snakemake.params.missing.get("rms"),
         mask=snakemake.input.get("mask") or snakemake.params.missing.get("mask"),

@@ -25,6 +25,7 @@ def infer_tile(
     model: str | Path,
     output: str | Path,
     finder: str | Path | None = None,
+    detector: NeuralDetector | None = None,
 ) -> None:
     """Find and measure the sources of a tile with a network.
 
@@ -41,6 +42,8 @@ def infer_tile(
     finder : str or Path, optional
         The model that finds the candidates, where ``candidates`` names one: its folder, or its card or weights within
         it.
+    detector : NeuralDetector, optional
+        What :func:`load_detector` gives for these; loaded without it. For jobs with many tiles.
 
     Raises
     ------
@@ -57,11 +60,18 @@ def infer_tile(
         beside = Path(finder) if Path(finder).is_dir() else Path(finder).parent
         parents |= {"finder_card": beside / CARD, "finder_weights": beside / WEIGHTS}
     with recording(recipe, Path(output).parent, parents=parents) as record:
-        config = CandidateConfig.model_validate(recipe["params"]["candidates"])
-        found_by = None if finder is None else load_finder(finder)
-        detector = NeuralDetector(config, load_model(folder), finder=found_by)
+        detector = detector or load_detector(recipe, folder, finder)
         found = detector.detect(Tile.read(tile), {**essentials(recipe), **detector.tools()})
         found.write(output)
         log.info("%s: %d sources", recipe["name"], len(found))
         record.rows = len(found)
         record.extra |= {"tools": detector.tools(), "device": describe_device(choose_device())}
+
+
+def load_detector(
+    recipe: Mapping[str, Any], model: str | Path, finder: str | Path | None = None
+) -> NeuralDetector:
+    """Load the network of a recipe, with the one that finds its candidates; see :func:`infer_tile`."""
+    config = CandidateConfig.model_validate(recipe["params"]["candidates"])
+    found_by = None if finder is None else load_finder(finder)
+    return NeuralDetector(config, load_model(Path(model)), finder=found_by)

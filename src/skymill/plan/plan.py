@@ -13,6 +13,7 @@ from skymill.errors import VersionError
 from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
 from skymill.plan.chunks import Chunks
 from skymill.plan.tiles import INJECTED
+from skymill.provenance.recipe import version_of
 
 BESIDE = ("truth", "bounds")
 """What compare reads beside the detectors' catalogues of a dataset, as ``<dataset>.<role>`` among its inputs."""
@@ -129,23 +130,36 @@ class Plan:
         """Folder that a person opens first."""
         return RESULTS / self.config.run
 
+    @property
+    def identity(self) -> str:
+        """Hash of all that the report shows of the run: of thousands of tiles, through the comparison's version."""
+        shown = {
+            **self._about(),
+            "artifacts": [self._listed(artifact) for artifact in self._artifacts.values()],
+        }
+        return version_of("report", 1, shown, {})
+
     def described(self) -> dict[str, Any]:
         """Return the run as plain values for the report."""
+        return {**self._about(), "artifacts": [self._listed(artifact) for artifact in self]}
+
+    def _about(self) -> dict[str, Any]:
         return {
             "run": self.config.run,
             "seed": self.config.seed,
             "survey": self.survey.model_dump(mode="json"),
             "config": {**self.config.recipe_params(), "candidates": self.candidates.recipe_params()},
-            "artifacts": [
-                {
-                    "stage": artifact.recipe.stage,
-                    "name": artifact.recipe.name,
-                    "version": artifact.recipe.version,
-                    "folder": str(artifact.folder),
-                }
-                for artifact in self
-            ],
             "notes": self.notes,
+        }
+
+    @staticmethod
+    def _listed(artifact: Artifact) -> dict[str, str]:
+        recipe = artifact.recipe
+        return {
+            "stage": recipe.stage,
+            "name": recipe.name,
+            "version": recipe.version,
+            "folder": artifact.path,
         }
 
 

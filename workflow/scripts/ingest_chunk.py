@@ -1,0 +1,10 @@
+from skymill.ingest.chunk import ingest_chunk
+from skymill.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    ingest_chunk(
+        snakemake.params.members,
+        manifests=snakemake.input.manifests,
+        code=snakemake.params.code,
+        output=snakemake.output.manifest,
+    )
