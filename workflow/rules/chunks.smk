@@ -36,15 +36,8 @@ def members_of(stage):
     """What the job of a chunk makes. Snakemake keeps no note of it, as it asks for `input`: versions say it all."""
 
     def members(wildcards, input):
-        return [
-            {
-                "recipe": artifact.recipe.to_dict(),
-                "inputs": artifact.inputs,
-                "outputs": artifact.files(),
-                "failure": str(artifact.failure()),
-            }
-            for artifact in plan.chunks.members(chunk_of(stage, wildcards))
-        ]
+        chunk = chunk_of(stage, wildcards)
+        return Later(partial(plan.chunks.described, chunk))
 
     return members
 

@@ -5,6 +5,7 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 BASE = Path(workflow.basedir)
@@ -17,7 +18,7 @@ from skymill.plan.artifact import ARTIFACTS, BLEND_DATASETS, FAILURES, STAGES
 from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
 from skymill.plan.chunks import CHUNKS
-from skymill.plan.library import hand_to_jobs, run_began
+from skymill.plan.library import Later, hand_to_jobs, run_began
 from skymill.provenance.code import code_stamp
 
 hand_to_jobs(BASE / "src")
@@ -135,10 +136,10 @@ def execution_of(key, default=None):
 
 
 def comparisons(wildcards, input):
-    """What is compared; asked for when the job runs, as it grows with the number of tiles."""
-    return plan.comparisons()
+    """What is compared."""
+    return Later(plan.comparisons)
 
 
 def described(wildcards, input):
-    """The run as the report shows it; asked for when the job runs."""
-    return plan.described()
+    """The run as the report shows it."""
+    return Later(plan.described)

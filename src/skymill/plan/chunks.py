@@ -120,6 +120,7 @@ class Chunks:
         self.rows: dict[int, list[TileRow]] = {}
         self.numbers: dict[str, int] = {}
         self._series: dict[tuple[str, str], dict[int, Chunk]] = {}
+        self._ingested: list[Artifact] = []
         self._fetched: dict[str, int] = {}
         self._fetches: dict[int, set[int]] = {}
 
@@ -133,6 +134,8 @@ class Chunks:
         self.rows.setdefault(number, []).append(row)
         self.numbers[row.tile_id] = number
         for artifact in made:
+            if artifact.recipe.stage == "ingest":
+                self._ingested.append(artifact)
             if artifact.recipe.stage != "fetch":
                 self._note(number, row.tile_id, artifact)
                 continue
@@ -144,10 +147,12 @@ class Chunks:
 
     def measure(self) -> None:
         """Add what is measured on the tiles."""
-        for number, rows in self.rows.items():
-            for row in rows:
-                for artifact in self.tile.measured(self._ingested(row)):
-                    self._note(number, row.tile_id, artifact)
+        for tile in self._ingested:
+            tile_id = tile.recipe.name
+            for artifact in self.tile.measured(tile):
+                self._note(self.numbers[tile_id], tile_id, artifact)
+        # Thousands of these are not kept: they can be made again.
+        self._ingested.clear()
 
     def _note(self, number: int, start: str, artifact: Artifact) -> None:
         stage, suffix = artifact.recipe.stage, artifact.recipe.name[len(start) :]
@@ -155,9 +160,6 @@ class Chunks:
         if number not in series:
             series[number] = Chunk(stage, suffix, number, self.size, {})
         series[number].members[artifact.recipe.name] = artifact.recipe.version
-
-    def _ingested(self, row: TileRow) -> Artifact:
-        return next(made for made in self.tile.of_row(row) if made.recipe.stage == "ingest")
 
     def __iter__(self) -> Iterator[Chunk]:
         """Iterate over all chunks."""
@@ -227,6 +229,18 @@ class Chunks:
         for artifact in self.artifacts(chunk.stage, chunk.number):
             if artifact.recipe.name in chunk.members:
                 yield artifact
+
+    def described(self, chunk: Chunk) -> list[dict[str, Any]]:
+        """Return a chunk's members for its job: what :class:`skymill.provenance.chunk.Member` is made of."""
+        return [
+            {
+                "recipe": artifact.recipe.to_dict(),
+                "inputs": artifact.inputs,
+                "outputs": artifact.files(),
+                "failure": str(artifact.failure()),
+            }
+            for artifact in self.members(chunk)
+        ]
 
     def manifests_for(self, chunk: Chunk) -> list[str]:
         """Return the manifests of the chunks that a chunk's members are made from."""

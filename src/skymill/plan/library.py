@@ -1,10 +1,12 @@
-"""What a workflow hands to its jobs: which copy of the library they import, and when the run began."""
+"""What a workflow hands to its jobs: which copy of the library they import, when the run began, long parameters."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 BEGAN = "SKYMILL_RUN_BEGAN"
 """Environment variable that jobs inherit."""
@@ -34,3 +36,23 @@ def run_began(is_job: bool) -> float:
     if not is_job or BEGAN not in os.environ:
         os.environ[BEGAN] = repr(time.time())
     return float(os.environ[BEGAN])
+
+
+class Later:
+    """A parameter of a job that is worked out when the job starts: what unpickles it gets the value itself.
+
+    Snakemake works out the parameters of all jobs while it plans; lists of tiles would cost more than all else.
+
+    Parameters
+    ----------
+    value : callable
+        Gives a list or a dict.
+    """
+
+    def __init__(self, value: Callable[[], list[Any] | dict[str, Any]]) -> None:
+        self._value = value
+
+    def __reduce__(self) -> tuple[type, tuple[Any]]:
+        """Become the value, as a copy of itself."""
+        value = self._value()
+        return type(value), (value,)
