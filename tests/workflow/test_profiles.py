@@ -32,6 +32,7 @@ def test_every_rule_that_uses_a_network_gets_a_gpu_and_no_other():
         "evaluate_model",
         "deblend_blends",
         "infer_tile",
+        "infer_chunk",
     }
     assert set(SLURM["set-resources"]) == networks
     assert all(

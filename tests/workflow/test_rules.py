@@ -52,8 +52,18 @@ def test_a_working_rule_has_every_key_in_the_same_order(rule):
 def test_only_what_ties_shards_together_runs_where_snakemake_does():
     """On a cluster, work belongs on its nodes; a few seconds of linking files are not worth a wait in the queue."""
     local = {rule for rule in WORKING if "localrule" in keys(rule)}
-    assert local == {"simulate_population", "blend_set", "bound_set", "scene_set"}
-    assert all(rule.replace("_population", "_shard").replace("_set", "_shard") in RULES for rule in local)
+    assert local == {"simulate_population", "blend_set", "bound_set", "scene_set", "tally_tiles"}
+    ties = local - {"tally_tiles"}
+    assert all(rule.replace("_population", "_shard").replace("_set", "_shard") in RULES for rule in ties)
+
+
+def test_whatever_is_made_tile_by_tile_can_be_made_in_chunks_by_the_same_code():
+    stages = {"fetch": "fetch_file", "reference": "read_reference"}
+    stages |= {stage: f"{stage}_tile" for stage in ("ingest", "inject", "infer", "baseline")}
+    for stage, rule in stages.items():
+        stamps = [re.findall(r"code_stamp\(.*?\)", RULES[name]) for name in (rule, f"{stage}_chunk")]
+        assert len(stamps[0]) == 1
+        assert stamps[0] == stamps[1]
 
 
 @pytest.mark.parametrize("rule", sorted(set(RULES) - set(WORKING)))

@@ -210,17 +210,19 @@ class Chunks:
         VersionError
             If this run has no such chunk, or has it in another version.
         """
-        rows = re.match(r"(\d+)-(\d+)", name)
-        number = int(rows[1]) // self.size if rows else None
-        found = self._series.get((stage, name[rows.end() :] if rows else name), {}).get(number)
-        if found is not None and found.name == name and version in (None, found.version):
+        rows = re.match(r"(\d+)-\d+", name)
+        series = self._series.get((stage, name[rows.end() :]), {}) if rows else {}
+        found = series.get(int(rows[1]) // self.size) if rows else None
+        if found is None or found.name != name:
+            expected, wrong = "a chunk of this configuration's tile table", "no such chunk"
+        elif version in (None, found.version):
             return found
+        else:
+            expected, wrong = f"version {found.version}", version
         raise VersionError(
             f"chunk {stage}/{name}",
-            expected="a chunk of this configuration's tile table"
-            if found is None
-            else f"version {found.version}",
-            found=version or "no such chunk",
+            expected=expected,
+            found=wrong,
             remedy="Ask for the stage instead; the tile table or the number of tiles per job has changed.",
         )
 
@@ -276,12 +278,14 @@ class Chunks:
 
     def forget_untrue(self) -> None:
         """Remove manifests that name files that are not there: their chunks are planned again."""
-        for chunk in self:
-            if chunk.is_to_be_made_again():
-                chunk.manifest.unlink(missing_ok=True)
+        self._forget(chunk for chunk in self if chunk.is_to_be_made_again())
 
     def forget_failed(self) -> None:
         """Remove manifests that list failed tiles: the next run tries these again, and only these."""
-        for chunk in self:
-            if (chunk.read() or {}).get("failed"):
-                chunk.manifest.unlink(missing_ok=True)
+        self._forget(chunk for chunk in self if (chunk.read() or {}).get("failed"))
+
+    def _forget(self, chunks: Iterable[Chunk]) -> None:
+        """Remove manifests, and what ties them together: it would hide that they are gone."""
+        for chunk in chunks:
+            chunk.manifest.unlink(missing_ok=True)
+            self.tally(chunk.stage, chunk.group).unlink(missing_ok=True)

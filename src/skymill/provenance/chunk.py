@@ -181,7 +181,9 @@ def tally_tiles(manifests: Sequence[str | Path], output: str | Path) -> None:
         raise DataError(
             f"{len(failed)} of {len(made) + len(failed)} tiles",
             expected="all to be made",
-            found="failures; the others are kept:\n  " + "\n  ".join(reasons[:FAILURES_SHOWN]) + more,
+            found="failures; the others are kept:\n  "
+            + "\n  ".join(reasons[:FAILURES_SHOWN]).rstrip(". ")
+            + more,
             remedy="Mend them and start again: only these are made. Or go on without: --config leave_out_failed=true",
         )
     write_text(output, json.dumps(made, indent=1) + "\n")

@@ -1,10 +1,13 @@
 """Jobs import the library beside the workflow."""
 
 import os
+import pickle
 import subprocess
 import sys
 
-from skymill.plan.library import hand_to_jobs
+import pytest
+
+from skymill.plan.library import BEGAN, Later, hand_to_jobs, run_began
 
 
 def test_children_import_from_the_folder_that_was_handed_over(tmp_path, monkeypatch):
@@ -28,3 +31,20 @@ def test_an_empty_setting_adds_no_working_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     hand_to_jobs(tmp_path)
     assert os.environ["PYTHONPATH"] == str(tmp_path)
+
+
+def test_jobs_know_when_their_run_began(monkeypatch):
+    monkeypatch.setenv(BEGAN, "1.5")
+    assert run_began(is_job=True) == 1.5
+    began = run_began(is_job=False)
+    assert began > 1.5
+    assert run_began(is_job=True) == began
+
+
+@pytest.mark.parametrize("value", [[1, {"a": 2}], {"a": [1]}])
+def test_a_parameter_for_later_is_worked_out_when_it_is_handed_over(value):
+    asked = []
+    parameter = Later(lambda: asked.append(1) or value)
+    assert not asked
+    assert pickle.loads(pickle.dumps(parameter)) == value  # noqa: S301 - our own
+    assert asked == [1]
