@@ -39,7 +39,8 @@ class RunConfig(ConfigModel):
         "catalogues of real galaxies; replaces paths and URLs.",
     )
     leave_out_failed: bool = Field(
-        False, description="Leave out tiles whose ingest has failed before; the report lists them."
+        False,
+        description="Leave out tiles whose ingest has failed before, and catalogues that have; the report lists them.",
     )
     split: SplitConfig = Field(SplitConfig(), description="Division of the galaxies before blending.")
     populations: dict[Name, PopulationConfig] = Field(min_length=1, description="Isolated galaxies, by name.")
