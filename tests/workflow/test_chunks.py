@@ -70,7 +70,7 @@ def again(in_pairs, make_workflow):
 def products(workflow):
     """Checksum of every file that is made tile by tile, records left out."""
     artifacts = workflow.folder / "results/artifacts"
-    files = (path for stage in TILED for path in artifacts.glob(f"{stage}/t*/*/*"))
+    files = (path for stage in TILED for path in artifacts.glob(f"{stage}/t[0-9]*/*/*"))
     return {
         str(path.relative_to(artifacts)): sha256(path) for path in files if path.name != "provenance.json"
     }
@@ -79,7 +79,7 @@ def products(workflow):
 def written(workflow):
     """Time of every record of the stages that work tile by tile."""
     artifacts = workflow.folder / "results/artifacts"
-    records = (path for stage in TILED for path in artifacts.glob(f"{stage}/t*/*/provenance.json"))
+    records = (path for stage in TILED for path in artifacts.glob(f"{stage}/t[0-9]*/*/provenance.json"))
     return {path.parts[-3]: path.stat().st_mtime_ns for path in records}
 
 
