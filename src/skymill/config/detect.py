@@ -128,7 +128,7 @@ class NetworkFinderConfig(Windows):
         description="Detection probability that a candidate needs; null: as the model card says.",
     )
     window_px: int = Field(
-        1024, ge=256, multiple_of=64, description="Side of a window, margins included (px)."
+        2048, ge=256, multiple_of=64, description="Side of a window, margins included (px)."
     )
     margin_px: int = Field(
         128, ge=64, multiple_of=64, description="Overlap of a window with its neighbours on each side (px)."

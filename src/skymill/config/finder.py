@@ -15,7 +15,7 @@ class DetectionUnetConfig(ConfigModel):
 
     kind: Literal["detection_unet"] = Field("detection_unet", description="Form of the network.")
     widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)] = Field(
-        (24, 40, 56, 64), description="Channels at half, a quarter, … of the image's resolution."
+        (16, 32, 64, 80), description="Channels at half, a quarter, … of the image's resolution."
     )
 
     @property

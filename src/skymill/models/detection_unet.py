@@ -44,23 +44,23 @@ class Convolution(nn.Module):
 
 
 class Up(nn.Module):
-    """One level of the decoder: double the side, join the encoder's map of that side, convolve."""
+    """One level of the decoder: double the side, add the encoder's map of that side, convolve."""
 
     def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(coarse, fine, kernel_size=1)
-        self.join = Convolution(2 * fine, fine)
+        self.join = Convolution(fine, fine)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """Turn (b, coarse, y / 2, x / 2) and (b, fine, y, x) into (b, fine, y, x)."""
         raised = functional.interpolate(self.reduce(features), scale_factor=2.0, mode="nearest")
-        return self.join(torch.cat([raised, skip], dim=1))
+        return self.join(raised + skip)
 
 
 class DetectionUnet(nn.Module):
     """Encoder–decoder from images to maps.
 
-    With the default widths it has 0.26 million parameters and takes 11,000 multiplications for each pixel, whose result
+    With the default widths it has 0.24 million parameters and takes 5,500 multiplications for each pixel, whose result
     depends on those up to 77 px away.
 
     Parameters

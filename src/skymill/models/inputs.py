@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from skymill.models.compress import asinh
+
 CONDITIONS = ("psf", "noise")
 """What is known of a stamp beside its pixels: log2 of the PSF's width and of the background rms, each over the
 survey's. Zero is what the survey describes."""
@@ -56,4 +58,4 @@ def pixel_channels(inputs: StampInputs) -> Tensor:
     image, own = inputs.image, 0.1 * inputs.brightness[:, None, None]
     lower = torch.minimum(image, mirrored(image))
     parts = [image, image / 10, image / 100, image / own, lower, lower / own]
-    return torch.asinh(torch.stack(parts, dim=1)).contiguous(memory_format=torch.channels_last)
+    return asinh(torch.stack(parts, dim=1)).contiguous(memory_format=torch.channels_last)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skymill.config.train import PolarConfig
+from skymill.models.compress import asinh
 from skymill.models.inputs import CONDITIONS, StampInputs
 from skymill.models.sectors import Sectors
 
@@ -33,15 +34,15 @@ class RingConvolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, bias=False)
+        self.convolution = nn.Conv2d(
+            inputs, outputs, kernel_size=3, stride=stride, padding=(1, 0), bias=False
+        )
         self.normalisation = nn.GroupNorm(gcd(GROUPS, outputs), outputs)
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn (b, inputs, r, a) into (b, outputs, r / stride, a / stride)."""
         wrapped = torch.cat([features[..., -1:], features, features[..., :1]], dim=3)
-        return functional.silu(
-            self.normalisation(self.convolution(functional.pad(wrapped, (0, 0, 1, 1)))), inplace=True
-        )
+        return functional.silu(self.normalisation(self.convolution(wrapped)), inplace=True)
 
 
 class Residual(nn.Module):
@@ -117,14 +118,14 @@ class PolarHead(nn.Module):
             mine = self.deblended(deblended)
             parts += [mine * noise, mine / (BRIGHT * own), mine / (FAINT * own)]
             growths.append(self.sectors.growth(mine))
-        channels = torch.asinh(torch.stack(parts, dim=1))  # (b, c, r, a)
+        channels = asinh(torch.stack(parts, dim=1))  # (b, c, r, a)
         given = inputs.condition[:, :, None, None].expand(-1, -1, *means.shape[1:])
         features = self.levels(
             torch.cat([channels, given], dim=1).contiguous(memory_format=torch.channels_last)
         )
         # Sums of light are what a flux is made of: they are given to the dense layers as they are.
         unit = GROWTH_AREA_PX * inputs.brightness[:, None]
-        light = torch.asinh(torch.cat(growths, dim=1) / unit)
+        light = asinh(torch.cat(growths, dim=1) / unit)
         scale = torch.log(inputs.brightness)[:, None]
         seen = [features.mean(dim=3).flatten(1), features.amax(dim=(2, 3)), light, scale, inputs.condition]
         return self.head(self.dense(torch.cat(seen, dim=1)))

@@ -31,8 +31,8 @@ INNERMOST = 0.05
 OUTERMOST = 3.0
 """Scale lengths within which all knots lie; the disc has 20 % of its light beyond."""
 FADING = 2.0
-"""Scale lengths over which knots get fainter by a factor e: one far out that outshines its surroundings would be seen as
-another galaxy. A free choice."""
+"""Scale lengths over which knots get fainter by a factor e: one far out that outshines its surroundings would be seen
+as another galaxy. A free choice."""
 PADDING = 2
 """Side of the Fourier grid over the stamp's: what lies up to half a stamp outside does not come back in."""
 

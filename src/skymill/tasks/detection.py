@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from skymill.config.finder import DetectionTaskConfig
+from skymill.models.compress import asinh
 from skymill.models.outputs import Maps
 from skymill.tasks.detection_metrics import DetectionMetrics
 from skymill.tasks.patches import Patches
@@ -39,7 +40,7 @@ class DetectionTask:
 
     def inputs(self, image: Tensor) -> Tensor:
         """Turn images (b, band, y, x) in background rms into compressed channels (b, channels, y, x)."""
-        channels = [torch.asinh(image[:, 0] / softening) for softening in self.config.softening_rms]
+        channels = [asinh(image[:, 0] / softening) for softening in self.config.softening_rms]
         return torch.stack(channels, dim=1).contiguous(memory_format=torch.channels_last)
 
     def loss(self, outputs: Maps, patches: Patches) -> Tensor:

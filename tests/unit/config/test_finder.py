@@ -11,7 +11,7 @@ from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig, Find
 def test_the_defaults_are_complete():
     config = FinderConfig()
 
-    assert config.network.widths == (24, 40, 56, 64) and config.network.stride == 16
+    assert config.network.widths == (16, 32, 64, 80) and config.network.stride == 16
     assert FinderConfig.model_validate(json.loads(json.dumps(config.recipe_params()))) == config
 
 
