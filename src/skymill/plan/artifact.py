@@ -94,11 +94,6 @@ class Artifact:
         return [str(self.folder / "shards" / f"{start}-{stop}{suffix}") for start, stop in self.shards]
 
 
-def injected_dataset(tile_id: str, draw: int = 0) -> str:
-    """Name a tile with the galaxies of one draw: ``<tile>.injected``, ``<tile>.injected2`` and so on."""
-    return f"{tile_id}.injected{draw + 1 if draw else ''}"
-
-
 def identity(path: str | Path) -> str:
     """Identify a file that skymill did not make by its size and time of change; ``missing`` if it is not there."""
     try:

@@ -18,8 +18,9 @@ from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
-from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity, injected_dataset
+from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.finders import add_finders
+from skymill.plan.injections import add_injections, by_dataset
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
@@ -95,8 +96,11 @@ class _Builder:
         self._bound(tiles)
         for tile_id, tile in tiles.items():
             self._detect(tile_id, tile)
-            for draw in self._draws():
-                self._detect(injected_dataset(tile_id, draw), self._inject(tile_id, tile, draw))
+            galaxies = self._artifact("simulate", self.config.blend.population)
+            made_for = self.survey.physics()
+            injected = add_injections(self.config.inject, made_for, tile_id, tile, galaxies, self._add)
+            for dataset, with_galaxies in injected.items():
+                self._detect(dataset, with_galaxies)
         self._compare(tiles)
 
     def _simulate(self) -> None:
@@ -341,26 +345,6 @@ class _Builder:
             "reference", tile_id, {"format": fmt}, {**parents, "tile": ingested}, outside, inputs=inputs
         )
 
-    def _draws(self) -> range:
-        return range(self.config.inject.draws if self.config.inject is not None else 0)
-
-    def _inject(self, tile_id: str, tile: Artifact, draw: int) -> Artifact:
-        galaxies = self._artifact("simulate", self.config.blend.population)
-        params = {
-            "survey": self.survey.physics(),
-            # How many other draws there are changes nothing for this one.
-            "inject": {k: v for k, v in self.config.inject.recipe_params().items() if k != "draws"},
-            "tile_id": tile_id,
-            "draw": draw,
-        }
-        inputs = {
-            "tile": tile.file("tile"),
-            "stamps": galaxies.file("stamps"),
-            "truth": galaxies.file("truth"),
-        }
-        name = f"{tile_id}.{draw + 1}" if draw else tile_id
-        return self._add("inject", name, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
-
     def _detect(self, dataset: str, tile: Artifact) -> None:
         params = {"candidates": self.candidates.recipe_params()}
         for model in self._models():
@@ -393,9 +377,7 @@ class _Builder:
     def _truths(self, tiles: Mapping[str, Artifact]) -> dict[str, Artifact]:
         """Return the artifact with the true or the reference sources of each dataset that has one."""
         truths = self._blend_datasets()
-        for artifact in self._of_stage("inject"):
-            params = artifact.recipe.params
-            truths[injected_dataset(params["tile_id"], params["draw"])] = artifact
+        truths |= by_dataset(self._of_stage("inject"))
         return truths | {a.recipe.name: a for a in self._of_stage("reference") if a.recipe.name in tiles}
 
     def _artifact(self, stage: str, name: str) -> Artifact:

@@ -10,7 +10,8 @@ from skymill.config.detect import CandidateConfig
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
-from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact, injected_dataset
+from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
+from skymill.plan.injections import by_dataset, draw_of
 
 BESIDE = ("truth", "bounds")
 """What compare reads beside the detectors' catalogues of a dataset, as ``<dataset>.<role>`` among its inputs."""
@@ -93,8 +94,8 @@ class Plan:
         there are none.
         """
         inputs = self.artifact("compare", self.config.run).inputs
-        injections = (artifact.recipe.params for artifact in self.of_stage("inject"))
-        draws = {injected_dataset(made["tile_id"], made["draw"]): made["draw"] for made in injections}
+        injections = by_dataset(self.of_stage("inject"))
+        draws = {dataset: draw_of(made) for dataset, made in injections.items()}
         networks = {artifact.recipe.name for artifact in self.of_stage("train")}
         found = []
         for name, catalogue in inputs.items():
