@@ -59,8 +59,8 @@ DEFINITIONS = (
     ),
     (
         "95 % interval",
-        "Bootstrap over whole blends (on tiles over injected pairs and single sources) for flux errors, Wilson score for "
-        "fractions. Two figures whose intervals do not overlap differ; the reverse is not certain.",
+        "Bootstrap over whole blends (on tiles over injected pairs and single sources) for flux errors, Wilson score "
+        "for fractions. Two figures whose intervals do not overlap differ; the reverse is not certain.",
     ),
     (
         "Cramér–Rao bound",
