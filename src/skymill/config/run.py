@@ -116,12 +116,17 @@ class RunConfig(ConfigModel):
                 f"models, ensembles, pretrained: expected each name once, found {', '.join(twice)} twice"
             )
         for name, ensemble in self.ensembles.items():
-            if self.train == "pretrained" or ensemble.model not in self.models:
-                known = (
-                    "none, as train is pretrained" if self.train == "pretrained" else ", ".join(self.models)
-                )
+            asked = [ensemble.first] if ensemble.model else ensemble.models
+            known = [] if self.train == "pretrained" else list(self.models)
+            if unknown := [one for one in asked if one not in known]:
+                trained = ", ".join(known) or "none, as train is pretrained"
                 raise ValueError(
-                    f"ensembles.{name}.model: expected a network that is trained ({known}), found '{ensemble.model}'"
+                    f"ensembles.{name}: expected networks that are trained ({trained}), found '{unknown[0]}'"
+                )
+            first, *others = (self.models[one] for one in asked)
+            if any(one.network.gives_masks for one in others) and not first.network.gives_masks:
+                raise ValueError(
+                    f"ensembles.{name}.models: expected a network with masks first, found {ensemble.first}"
                 )
 
     def _finders_fit(self) -> None:
@@ -158,7 +163,7 @@ class RunConfig(ConfigModel):
     def members(self) -> dict[str, ModelConfig]:
         """Return the networks that are trained for an ensemble alone."""
         return {
-            name: self.models[ensemble.model].model_copy(update={"member": number})
+            name: self.models[ensemble.first].model_copy(update={"member": number})
             for ensemble in self.ensembles.values()
             for number, name in enumerate(ensemble.own(), start=1)
         }

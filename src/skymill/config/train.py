@@ -72,16 +72,17 @@ NetworkConfig = Annotated[CnnConfig | UnetConfig, Field(discriminator="kind")]
 
 
 class EnsembleNetwork(ConfigModel):
-    """Networks of one form whose mean is taken; made of trained ones."""
+    """Networks whose mean is taken; made of trained ones."""
 
     kind: Literal["ensemble"] = Field(description="Form of the network.")
-    member: NetworkConfig = Field(description="The form of each.")
-    size: int = Field(ge=2, le=100, description="Number of networks.")
+    members: Annotated[tuple[NetworkConfig, ...], Field(min_length=2, max_length=100)] = Field(
+        description="The form of each."
+    )
 
     @property
     def gives_masks(self) -> bool:
-        """Whether the members give masks and images."""
-        return self.member.gives_masks
+        """Whether a member gives masks and images."""
+        return any(member.gives_masks for member in self.members)
 
 
 AnyNetwork = Annotated[CnnConfig | UnetConfig | EnsembleNetwork, Field(discriminator="kind")]
@@ -347,17 +348,41 @@ class ModelConfig(ConfigModel):
 
 
 class EnsembleConfig(ConfigModel):
-    """Several trainings of one model with different seeds, joined to one."""
+    """Several networks joined to one: trainings of one model with different seeds, or of different models."""
 
-    model: str = Field(pattern=NAME_PATTERN, description="One of `models`: the first member.")
-    size: int = Field(
-        3, ge=2, le=100, description="Members; all but the first are trained for the ensemble alone."
+    model: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        description="One of `models`, whose seeds are the members; or else give `models`.",
     )
+    size: int = Field(
+        3,
+        ge=2,
+        le=100,
+        description="Members that `model` has; all but the first are trained for the ensemble alone.",
+    )
+    models: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(max_length=100)] = Field(
+        (),
+        description="Two or more of `models` that are the members; the first is one with masks if any is.",
+    )
+
+    @model_validator(mode="after")
+    def _has_members(self) -> EnsembleConfig:
+        if (self.model is None) == (not self.models) or len(self.models) == 1:
+            raise ValueError("expected either `model` or two or more `models`")
+        if len(set(self.models)) < len(self.models):
+            raise ValueError(f"models: expected each name once, found {', '.join(self.models)}")
+        return self
+
+    @property
+    def first(self) -> str:
+        """Name of the first member, whose task the ensemble has."""
+        return self.models[0] if self.model is None else self.model
 
     def names(self) -> list[str]:
         """Return the names of the members."""
-        return [self.model, *self.own()]
+        return [*self.models] if self.model is None else [self.model, *self.own()]
 
     def own(self) -> list[str]:
-        """Return the names of the members but the first."""
-        return [f"{self.model}.{number}" for number in range(1, self.size)]
+        """Return the names of the members that are trained for the ensemble alone."""
+        return [] if self.model is None else [f"{self.model}.{number}" for number in range(1, self.size)]

@@ -29,7 +29,7 @@ def build_network(config: AnyNetwork, values: int, input_px: int) -> nn.Module:
         From :class:`~skymill.models.inputs.StampInputs` to :class:`~skymill.models.outputs.Outputs`; random weights.
     """
     if isinstance(config, EnsembleNetwork):
-        return Ensemble([build_network(config.member, values, input_px) for _ in range(config.size)])
+        return Ensemble([build_network(member, values, input_px) for member in config.members])
     network = MODELS[config.kind](config, values, input_px)
     return network.to(memory_format=torch.channels_last)
 

@@ -1,4 +1,4 @@
-"""An ensemble: networks that differ in their seed, averaged."""
+"""An ensemble: networks that differ in their seed or their form, averaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skymill.models.outputs import Outputs
 
 
 class Ensemble(nn.Module):
-    """Mean of what several networks of one form give.
+    """Mean of what several networks give; masks and shares are the mean of those that give any.
 
     Averaging takes out what each has learned by chance; the spread that is left is calibrated like that of a single
     network.
@@ -18,7 +18,7 @@ class Ensemble(nn.Module):
     Parameters
     ----------
     members : sequence of torch.nn.Module
-        Networks of one form.
+        Networks that give the same numbers.
     """
 
     def __init__(self, members: list[nn.Module]) -> None:
@@ -32,4 +32,5 @@ class Ensemble(nn.Module):
 
 
 def _mean(parts: tuple[Tensor | None, ...]) -> Tensor | None:
-    return None if parts[0] is None else torch.stack(parts).mean(dim=0)
+    given = [part for part in parts if part is not None]
+    return torch.stack(given).mean(dim=0) if given else None

@@ -179,7 +179,7 @@ class _Builder:
         for name, ensemble in self.config.ensembles.items():
             members = [self._artifact("train", member) for member in ensemble.names()]
             among = {f"member{number}": member for number, member in enumerate(members)}
-            params = {**shared, "model": self.config.models[ensemble.model].recipe_params()}
+            params = {**shared, "model": self.config.models[ensemble.first].recipe_params()}
             files = {**inputs, "models": [member.file("card") for member in members]}
             files["weights"] = [member.file("weights") for member in members]
             self._add("train", name, params, {**parents, **among}, inputs=files)
@@ -210,7 +210,7 @@ class _Builder:
         name = model.recipe.name
         if name in self.config.shipped():
             return gives_images(model.inputs["card"])
-        name = self.config.ensembles[name].model if name in self.config.ensembles else name
+        name = self.config.ensembles[name].first if name in self.config.ensembles else name
         model = self.config.models[name]
         return model.network.gives_masks and model.task.learns_images
 

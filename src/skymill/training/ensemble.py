@@ -1,4 +1,4 @@
-"""Ensembles: models that differ in their seed become one model, calibrated as a whole."""
+"""Ensembles: models that differ in their seed or their form become one model, calibrated as a whole."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def join_models(
     recipe : mapping
         Recipe of the artifact; ``params`` as for :func:`skymill.training.train.train_model`.
     models : sequence of str or Path
-        Cards or folders of the members: one form, one task, one population.
+        Cards of the members: of one survey, size of stamps and way to express fluxes. The ensemble has the
+        task of the first.
     stamps, truth, noise_tile : str or Path
         As for the training of the members.
     folder : str or Path
@@ -52,7 +53,7 @@ def join_models(
     Raises
     ------
     DataError
-        If the members are not of one form, or a file cannot be read or written.
+        If the members do not go together, or a file cannot be read or written.
     """
     folder = Path(folder)
     parents: dict[str, str | Path] = {"stamps": stamps, "truth": truth}
@@ -65,13 +66,15 @@ def join_models(
         network = Ensemble([member.network for member in members]).eval()
         batches = validation_batches(recipe, parents)
         calibration = calibrate_network(network, first.task, batches)
-        histories = [read_history(_folder(path) / HISTORY) for path in models]
+        histories = [read_history(Path(path).parent / HISTORY) for path in models]
         best = min(histories, key=lambda history: best_epoch(history)["validation_loss"])
         card = first.card.model_copy(
             update={
                 "name": recipe["name"],
                 "version": recipe["version"],
-                "network": EnsembleNetwork(kind="ensemble", member=first.card.network, size=len(members)),
+                "network": EnsembleNetwork(
+                    kind="ensemble", members=tuple(member.card.network for member in members)
+                ),
                 "parents": dict(recipe["parents"]),
                 "calibration": calibration,
                 "probe": probe(network, first.task, calibration, first.card.input_px),
@@ -88,16 +91,22 @@ def join_models(
         log.info("%s: %d networks are one", recipe["name"], len(members))
 
 
-def _folder(path: str | Path) -> Path:
-    return Path(path) if Path(path).is_dir() else Path(path).parent
-
-
 def _check_alike(paths: Sequence[str | Path], members: Sequence[Model]) -> None:
-    first = members[0].card
+    wanted = _what_must_agree(members[0])
     for path, member in zip(paths, members, strict=True):
-        for key in ("network", "task", "input_px", "survey"):
-            wanted, found = getattr(first, key), getattr(member.card, key)
-            if wanted != found:
+        for key, found in _what_must_agree(member).items():
+            if wanted[key] != found:
                 raise DataError(
-                    path, expected=f"a model with the same {key} as {paths[0]}: {wanted}", found=str(found)
+                    path,
+                    expected=f"a model with the same {key} as {paths[0]}: {wanted[key]}",
+                    found=str(found),
                 )
+
+
+def _what_must_agree(model: Model) -> dict[str, Any]:
+    """Return what members share: without it the mean of their numbers would mean nothing."""
+    card = model.card
+    of_task = {
+        key: getattr(card.task, key) for key in ("outputs", "anchor_radius_fwhm", "anchor_floor_sigma")
+    }
+    return {"input_px": card.input_px, "survey": card.survey, **of_task}

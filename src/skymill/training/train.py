@@ -164,7 +164,8 @@ def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoad
 
 def validation_batches(recipe: Mapping[str, Any], files: Mapping[str, str | Path]) -> Iterator[Batch]:
     """Give the validation blends of a training, as it sees them."""
-    config = ModelConfig.model_validate(recipe["params"]["model"])
+    # What the training started from says nothing about its blends.
+    config = ModelConfig.model_validate({**recipe["params"]["model"], "start": None})
     module, (_, validation) = _prepare(recipe, config, files)
     return _validation(module, validation, torch.device("cpu"))
 

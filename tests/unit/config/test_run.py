@@ -206,3 +206,35 @@ def test_a_finder_must_not_be_called_like_a_model(values):
     values["scene"], values["finders"] = {"population": "galaxies"}, {"unet": {}}
     with pytest.raises(ConfigError, match="finders: expected names that no model has, found unet"):
         load_config(values)
+
+
+def test_an_ensemble_is_of_seeds_or_of_networks(values):
+    network = {"network": {"kind": "cnn"}, "task": {"kind": "flux"}}
+    values["models"] |= {"one": network, "two": network}
+    values["ensembles"] = {"seeds": {"model": "one", "size": 2}, "both": {"models": ["one", "two"]}}
+    config = load_config(values)
+
+    assert config.ensembles["seeds"].names() == ["one", "one.1"]
+    assert config.ensembles["both"].names() == ["one", "two"]
+    assert list(config.members()) == ["one.1"]
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        ({}, "expected either `model` or two or more `models`"),
+        ({"models": ["cnn_"]}, "expected either `model` or two or more `models`"),
+        ({"model": "cnn_", "models": ["cnn_", "unet_"]}, "expected either `model` or two or more `models`"),
+        ({"models": ["cnn_", "cnn_"]}, "expected each name once"),
+        ({"models": ["cnn_", "other"]}, "expected networks that are trained .*, found 'other'"),
+        ({"models": ["cnn_", "unet_"]}, "expected a network with masks first, found cnn_"),
+    ],
+)
+def test_ensembles_of_what_does_not_go_together_are_refused(values, ensemble, message):
+    values["models"] |= {
+        "cnn_": {"network": {"kind": "cnn"}, "task": {"kind": "flux"}},
+        "unet_": {"network": {"kind": "unet"}, "task": {"kind": "mask_flux"}},
+    }
+    values["ensembles"] = {"both": ensemble}
+    with pytest.raises(ConfigError, match=message):
+        load_config(values)

@@ -249,7 +249,7 @@ def test_an_ensemble_gives_the_mean_of_its_members(members, make_recipe, files, 
     recipe = make_recipe("unet", "mask_flux", max_epochs=1)
     join_models(recipe, [folder / "model.yaml" for folder in members], **files, folder=tmp_path)
     joined, *single = (load_model(folder) for folder in (tmp_path, *members))
-    assert joined.card.network.size == 2
+    assert len(joined.card.network.members) == 2
     assert joined.card.parameters == sum(model.card.parameters for model in single)
     assert joined.card.calibration.galaxies == single[0].card.calibration.galaxies
     size = joined.card.input_px
@@ -262,13 +262,45 @@ def test_an_ensemble_gives_the_mean_of_its_members(members, make_recipe, files, 
         torch.testing.assert_close(given, (one + other) / 2)
 
 
-def test_members_of_another_form_are_refused(members, make_recipe, files, tmp_path):
-    other = tmp_path / "cnn"
-    train_model(make_recipe("cnn", "flux", max_epochs=1), **files, folder=other, execution=CPU)
-    with pytest.raises(DataError, match="network"):
+def test_members_that_started_from_a_network_are_joined(members, make_recipe, files, tmp_path):
+    recipe = make_recipe("unet", "mask_flux", max_epochs=1)
+    recipe["params"]["model"]["start"] = {"model": "test_r/net"}
+    join_models(recipe, [folder / "model.yaml" for folder in members], **files, folder=tmp_path)
+
+    assert len(load_model(tmp_path).card.network.members) == 2
+
+
+def test_networks_of_two_forms_are_joined(members, make_recipe, files, tmp_path):
+    """The mean of the numbers is of both; masks and share are those of the only member that gives them."""
+    cnn, both = tmp_path / "cnn", tmp_path / "both"
+    train_model(make_recipe("cnn", "flux", max_epochs=1), **files, folder=cnn, execution=CPU)
+    join_models(
+        make_recipe("unet", "mask_flux", max_epochs=1),
+        [folder / "model.yaml" for folder in (members[0], cnn)],
+        **files,
+        folder=both,
+    )
+    joined, unet, other = (load_model(folder) for folder in (both, members[0], cnn))
+    assert [member.kind for member in joined.card.network.members] == ["unet", "cnn"]
+    assert joined.card.network.gives_masks and joined.card.task.kind == "mask_flux"
+    size = joined.card.input_px
+    image = 5 * torch.randn(3, 1, size, size, generator=torch.Generator().manual_seed(1)).abs()
+    inputs = joined.task.inputs(image, torch.zeros(3, 2))
+    with torch.inference_mode():
+        mean, first, second = (model.network(inputs) for model in (joined, unet, other))
+    torch.testing.assert_close(mean.values, (first.values + second.values) / 2)
+    torch.testing.assert_close(mean.share, first.share)
+    torch.testing.assert_close(mean.masks, first.masks)
+
+
+def test_members_that_express_fluxes_otherwise_are_refused(members, make_recipe, files, tmp_path):
+    other, recipe = tmp_path / "cnn", make_recipe("cnn", "flux", max_epochs=1)
+    recipe["params"]["model"]["task"]["anchor_radius_fwhm"] = 2.5
+    train_model(recipe, **files, folder=other, execution=CPU)
+    with pytest.raises(DataError, match="anchor_radius_fwhm"):
         join_models(
             make_recipe("unet", "mask_flux", max_epochs=1),
-            [members[0], other],
+            [members[0] / "model.yaml", other / "model.yaml"],
             **files,
             folder=tmp_path / "e",
         )
