@@ -1,8 +1,8 @@
 # inject: galaxies of known flux added to a tile, for the same infer and baseline
 #
 # needs   ingest/<tile> and the test side of simulate/<population>
-# makes   inject/<tile>/<version>/tile.fits, truth.parquet  (schema `sources`)
-# steps   one job a tile
+# makes   inject/<tile>[.<draw>]/<version>/tile.fits, truth.parquet  (schema `sources`)
+# steps   one job a tile and draw
 
 
 rule inject:

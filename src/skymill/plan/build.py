@@ -20,6 +20,7 @@ from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
 from skymill.plan.artifact import BLEND_DATASETS, TABLE, Artifact, cut_into_shards, identity
 from skymill.plan.finders import add_finders
+from skymill.plan.injections import add_injections, by_dataset
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.provenance.recipe import Recipe
@@ -94,10 +95,12 @@ class _Builder:
         self._evaluate()
         self._bound(tiles)
         for tile_id, tile in tiles.items():
-            injected = self._inject(tile_id, tile)
             self._detect(tile_id, tile)
-            if injected is not None:
-                self._detect(f"{tile_id}.injected", injected)
+            galaxies = self._artifact("simulate", self.config.blend.population)
+            made_for = self.survey.physics()
+            injected = add_injections(self.config.inject, made_for, tile_id, tile, galaxies, self._add)
+            for dataset, with_galaxies in injected.items():
+                self._detect(dataset, with_galaxies)
         self._compare(tiles)
 
     def _simulate(self) -> None:
@@ -342,22 +345,6 @@ class _Builder:
             "reference", tile_id, {"format": fmt}, {**parents, "tile": ingested}, outside, inputs=inputs
         )
 
-    def _inject(self, tile_id: str, tile: Artifact) -> Artifact | None:
-        if self.config.inject is None:
-            return None
-        galaxies = self._artifact("simulate", self.config.blend.population)
-        params = {
-            "survey": self.survey.physics(),
-            "inject": self.config.inject.recipe_params(),
-            "tile_id": tile_id,
-        }
-        inputs = {
-            "tile": tile.file("tile"),
-            "stamps": galaxies.file("stamps"),
-            "truth": galaxies.file("truth"),
-        }
-        return self._add("inject", tile_id, params, {"tile": tile, "galaxies": galaxies}, inputs=inputs)
-
     def _detect(self, dataset: str, tile: Artifact) -> None:
         params = {"candidates": self.candidates.recipe_params()}
         for model in self._models():
@@ -390,7 +377,7 @@ class _Builder:
     def _truths(self, tiles: Mapping[str, Artifact]) -> dict[str, Artifact]:
         """Return the artifact with the true or the reference sources of each dataset that has one."""
         truths = self._blend_datasets()
-        truths |= {f"{a.recipe.name}.injected": a for a in self._of_stage("inject") if a.recipe.name in tiles}
+        truths |= by_dataset(self._of_stage("inject"))
         return truths | {a.recipe.name: a for a in self._of_stage("reference") if a.recipe.name in tiles}
 
     def _artifact(self, stage: str, name: str) -> Artifact:

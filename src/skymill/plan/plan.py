@@ -11,6 +11,7 @@ from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
 from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
+from skymill.plan.injections import by_dataset, draw_of
 
 BESIDE = ("truth", "bounds")
 """What compare reads beside the detectors' catalogues of a dataset, as ``<dataset>.<role>`` among its inputs."""
@@ -77,21 +78,31 @@ class Plan:
 
     def catalogues(self) -> list[str]:
         """Return the networks' catalogues of the tiles as they are, without injected galaxies."""
-        found = [artifact for artifact in self.of_stage("infer") if ".injected." not in artifact.recipe.name]
-        return [artifact.file("catalogue") for artifact in found]
+        datasets = (
+            (artifact, artifact.recipe.name.rpartition(".")[0]) for artifact in self.of_stage("infer")
+        )
+        return [
+            artifact.file("catalogue")
+            for artifact, dataset in datasets
+            if not dataset_label(dataset).startswith("injected:")
+        ]
 
-    def comparisons(self) -> list[dict[str, str]]:
-        """Return what is compared: dataset, detector, paths of catalogue, truth, bounds and errors of images.
+    def comparisons(self) -> list[dict[str, str | int | bool]]:
+        """Return what is compared: dataset, draw, detector, paths of catalogue, truth, bounds and errors of images.
 
         Catalogues of tiles without a reference catalogue are left out, and so are bounds and errors of images where
         there are none.
         """
         inputs = self.artifact("compare", self.config.run).inputs
+        injections = by_dataset(self.of_stage("inject"))
+        draws = {dataset: draw_of(made) for dataset, made in injections.items()}
+        networks = {artifact.recipe.name for artifact in self.of_stage("train")}
         found = []
         for name, catalogue in inputs.items():
             dataset, _, detector = name.rpartition(".")
             if detector not in BESIDE and f"{dataset}.truth" in inputs:
                 entry = {"dataset": dataset_label(dataset), "detector": detector, "catalogue": catalogue}
+                entry |= {"draw": draws.get(dataset, 0), "is_network": detector in networks}
                 known = {role: path for role in BESIDE if (path := inputs.get(f"{dataset}.{role}"))}
                 own = {"images": inputs[key]} if (key := f"{name}.images") in inputs else {}
                 found.append({**entry, **known, **own})
@@ -128,8 +139,11 @@ class Plan:
 
 
 def dataset_label(dataset: str) -> str:
-    """Return how metrics name a dataset: that of a set of blends, ``injected:<tile>`` or ``reference:<tile>``."""
+    """Return how metrics name a dataset: that of a set of blends, ``injected:<tile>`` or ``reference:<tile>``.
+
+    All draws of injected galaxies have one name.
+    """
     if dataset in BLEND_DATASETS:
         return dataset
     tile, _, injected = dataset.partition(".")
-    return f"{injected or 'reference'}:{tile}"
+    return f"{'injected' if injected else 'reference'}:{tile}"
