@@ -1,4 +1,4 @@
-"""A run in which a network finds the candidates that another one measures."""
+"""A run in which a network finds the candidates that another one measures, on two draws of injected galaxies."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ CHANGES = {
             "training": {"max_epochs": 12, "batch_size": 2, "learning_rate": 0.01},
         }
     },
-    "inject": {"crowded_fraction": 0.7},
+    "inject": {"crowded_fraction": 0.7, "draws": 2},
 }
 
 
@@ -67,6 +67,22 @@ def test_metrics_hold_close_pairs_and_equal_purity(found):
     assert not any(detector == "finder" for _, _, detector, _ in keys)
 
 
+def test_draws_of_injected_galaxies_are_one_dataset(found):
+    manifest = found.manifest()
+    assert {("inject", "sky"), ("inject", "sky.2"), ("infer", "sky.injected2.cnn")} <= set(manifest)
+    draws = [
+        Catalogue.read(
+            (found.folder / manifest["inject", name]["path"]).with_name("truth.parquet"), "sources"
+        )
+        for name in ("sky", "sky.2")
+    ]
+    records = json.loads((found.face / "metrics.json").read_text())
+    key = ("completeness", "injected:sky", "sep", "all")
+    (record,) = (r for r in records if (r["metric"], r["dataset"], r["detector"], r["subset"]) == key)
+    assert record["n"] == sum(int((truth["flags"] == 0).sum()) for truth in draws) > len(draws[0])
+    assert "It was done 2 times" in (found.face / "report.html").read_text()
+
+
 def test_the_report_shows_how_far_the_probabilities_can_be_trusted(found):
     assert "finder: detection probability" in (found.face / "report.html").read_text()
 
@@ -80,7 +96,7 @@ def test_a_change_of_the_finder_plans_its_training_and_what_follows(found, tmp_p
     planned = found.planned()
     shutil.copy(backup, found.folder / "config.yaml")
 
-    assert planned["train_finder"] == 1 and planned["infer_tile"] == 4
+    assert planned["train_finder"] == 1 and planned["infer_tile"] == 6
     assert not {"scene_shard", "train_model", "evaluate_model", "baseline_tile"} & set(planned)
 
 

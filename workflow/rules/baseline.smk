@@ -1,7 +1,7 @@
 # baseline: what the detectors that users have today give on the same pixels
 #
 # needs   ingest/<tile>, inject/<tile>, blend/test or blend/real; the source-extractor program for the detectors of that kind
-# makes   baseline/<tile>[.injected].<detector>/<version>/catalogue.parquet  (schema `measurement`)
+# makes   baseline/<tile>[.injected<draw>].<detector>/<version>/catalogue.parquet  (schema `measurement`)
 #         baseline/{test_blends,real_blends}.<detector>/<version>/catalogue.parquet
 # steps   one job a tile or chunk of tiles (config: tiles_per_job) and detector; one a detector on each set of test blends
 

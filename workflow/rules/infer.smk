@@ -1,7 +1,7 @@
 # infer: a network measures the candidates on a tile
 #
 # needs   ingest/<tile> or inject/<tile>, and train/<model>; also the detection model, where one finds the candidates
-# makes   infer/<tile>[.injected].<model>/<version>/catalogue.parquet  (schema `measurement`)
+# makes   infer/<tile>[.injected<draw>].<model>/<version>/catalogue.parquet  (schema `measurement`)
 # steps   one job a tile or chunk of tiles (config: tiles_per_job) and model; tiles are read window by window. The target
 #         `catalog` is the tiles' catalogues alone
 

@@ -1,8 +1,8 @@
 # inject: galaxies of known flux added to a tile, for the same infer and baseline
 #
 # needs   ingest/<tile> and the test side of simulate/<population>
-# makes   inject/<tile>/<version>/tile.fits, truth.parquet  (schema `sources`)
-# steps   one job a tile or a chunk of tiles (config: tiles_per_job)
+# makes   inject/<tile>[.<draw>]/<version>/tile.fits, truth.parquet  (schema `sources`)
+# steps   one job a tile or a chunk of tiles (config: tiles_per_job), and draw
 
 
 rule inject:

@@ -2,7 +2,8 @@
 #
 # needs   simulate/<population>; for real noise the tile ingest/<tile>
 # makes   train/<model>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
-# steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint.
+# steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint. With the
+#         resources tasks_per_node, nodes and mpi=srun it shares its batches among several (docs/cluster.md).
 #         Shipped models (config: pretrained) are checked and taken as they are
 
 

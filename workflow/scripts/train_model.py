@@ -1,4 +1,5 @@
 from skymill.joblog import job_log
+from skymill.training.processes import Processes
 from skymill.training.train import train_model
 
 with job_log(snakemake.log[0]):
@@ -13,4 +14,5 @@ with job_log(snakemake.log[0]):
             "threads": snakemake.threads,
             **{key: snakemake.resources[key] for key in ("device", "workers", "progress", "cache_limit_gb")},
         },
+        processes=Processes.of(snakemake.resources),
     )

@@ -10,7 +10,8 @@ from typing import Any
 
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.compare.figures import records
-from skymill.compare.matched import is_of_blends, match_dataset, with_images, with_reference_outcome
+from skymill.compare.matched import INJECTED, is_of_blends, match_dataset, with_images, with_reference_outcome
+from skymill.compare.shared import shared_records
 from skymill.compare.truth import read_truth
 from skymill.config.compare import CompareConfig
 from skymill.errors import DataError
@@ -39,6 +40,10 @@ class Measured:
         File of schema ``bounds`` of a dataset of blends, the same for all detectors; empty where there is none.
     images : str
         File of schema ``deblended``: errors of this detector's deblended images; empty where it gives none.
+    draw : int
+        Which of several draws of injected galaxies it is; their sources are put together.
+    is_network : bool
+        Whether the detector is a network; the others are its rivals on the sources that both have found.
     """
 
     dataset: str
@@ -47,10 +52,17 @@ class Measured:
     truth: str
     bounds: str = ""
     images: str = ""
+    draw: int = 0
+    is_network: bool = False
+
+    @property
+    def sample(self) -> str:
+        """The dataset and, after the first one, the number of the draw: what has one truth."""
+        return f"{self.dataset}.{self.draw + 1}" if self.draw else self.dataset
 
 
 def compare_run(
-    recipe: Mapping[str, Any], inputs: Sequence[Mapping[str, str]], metrics: str | Path, matched: str | Path
+    recipe: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], metrics: str | Path, matched: str | Path
 ) -> None:
     """Match every catalogue with its truth and write the figures.
 
@@ -69,7 +81,7 @@ def compare_run(
     Raises
     ------
     DataError
-        If a dataset and detector occur twice, a dataset has two truths, or a catalogue cannot be read or matched.
+        If a dataset, draw and detector occur twice, one draw has two truths, or a catalogue cannot be read or matched.
     """
     params = recipe["params"]
     config = CompareConfig.model_validate(params["compare"])
@@ -89,17 +101,31 @@ def _all_datasets(
     measured: Sequence[Measured], config: CompareConfig, seed: int
 ) -> tuple[list[Catalogue], list[MetricRecord]]:
     tables, figures = [], []
+    networks = {entry.detector for entry in measured if entry.is_network}
     for dataset in dict.fromkeys(entry.dataset for entry in measured):
-        matched = _match([entry for entry in measured if entry.dataset == dataset], config)
+        matched = _all_draws([entry for entry in measured if entry.dataset == dataset], config)
         for detector, table in matched.items():
             tables.append(table)
             figures += records(table, dataset, detector, config, seed)
             log.info("%s, %s: %d of %d matched", dataset, detector, table["is_matched"].sum(), len(table))
+        if dataset.startswith(INJECTED):
+            figures += shared_records(matched, dataset, networks, config, seed)
     return tables, figures
 
 
+def _all_draws(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Catalogue]:
+    """Match the catalogues of one dataset, draw by draw; return one table for each detector."""
+    samples = dict.fromkeys(entry.sample for entry in entries)
+    parts = [_match([entry for entry in entries if entry.sample == sample], config) for sample in samples]
+    detectors = dict.fromkeys(entry.detector for entry in entries)
+    return {
+        detector: Catalogue.concatenate([part[detector] for part in parts if detector in part])
+        for detector in detectors
+    }
+
+
 def _match(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Catalogue]:
-    """Match the catalogues of one dataset; on blends, note beside each what the reference detector found."""
+    """Match the catalogues of one sample; on blends, note beside each what the reference detector found."""
     truth = read_truth(entries[0].truth, entries[0].bounds)
     matched = {}
     for entry in entries:
@@ -126,22 +152,22 @@ def _match(entries: Sequence[Measured], config: CompareConfig) -> dict[str, Cata
 
 def _check(measured: Sequence[Measured]) -> None:
     """Refuse a catalogue that stands twice and a dataset with two truths."""
-    keys = [(entry.dataset, entry.detector) for entry in measured]
-    truths = {(entry.dataset, entry.truth, entry.bounds) for entry in measured}
+    keys = [(entry.sample, entry.detector) for entry in measured]
+    truths = {(entry.sample, entry.truth, entry.bounds) for entry in measured}
     doubles = sorted({key for key in keys if keys.count(key) > 1})
-    datasets = [dataset for dataset, *_ in truths]
-    ambiguous = sorted({dataset for dataset in datasets if datasets.count(dataset) > 1})
+    samples = [sample for sample, *_ in truths]
+    ambiguous = sorted({sample for sample in samples if samples.count(sample) > 1})
     if doubles or ambiguous:
         raise DataError(
             "inputs of compare",
-            expected="one catalogue for each dataset and detector, one truth for each dataset",
+            expected="one catalogue for each dataset, draw and detector, one truth for each dataset and draw",
             found=f"twice: {doubles}" if doubles else f"several truths of {ambiguous}",
         )
 
 
 def _parents(measured: Sequence[Measured]) -> dict[str, str]:
-    catalogues = {f"{entry.dataset}.{entry.detector}": entry.catalogue for entry in measured}
-    truths = {f"{entry.dataset}.truth": entry.truth for entry in measured}
-    bounds = {f"{entry.dataset}.bounds": entry.bounds for entry in measured if entry.bounds}
-    images = {f"{entry.dataset}.{entry.detector}.images": entry.images for entry in measured if entry.images}
+    catalogues = {f"{entry.sample}.{entry.detector}": entry.catalogue for entry in measured}
+    truths = {f"{entry.sample}.truth": entry.truth for entry in measured}
+    bounds = {f"{entry.sample}.bounds": entry.bounds for entry in measured if entry.bounds}
+    images = {f"{entry.sample}.{entry.detector}.images": entry.images for entry in measured if entry.images}
     return catalogues | truths | bounds | images

@@ -73,9 +73,7 @@ def _photometry(
 ) -> Iterator[dict]:
     """Figures over the true sources that have a measurement, with bootstrap intervals; blends are drawn whole."""
     measured = columns["is_matched"] & np.isfinite(columns["flux"])
-    # Sources on a tile (stamp -1) are independent: each is a group of its own.
-    stamp = columns["stamp_id"]
-    groups = np.where(stamp >= 0, stamp, np.arange(len(stamp)))
+    groups = sampling_groups(columns)
     for subset, members in subsets.items():
         for rows, metrics in _by_rows(_metrics("measured"), columns, members & measured):
             if len(rows) < config.min_rows:
@@ -88,9 +86,19 @@ def _photometry(
                 statistics, groups[rows], generators(subset), n_resamples=config.bootstrap_resamples
             )
             for name, statistic in statistics.items():
-                yield from _figure(
+                yield from figure(
                     name, subset, metrics[name], float(statistic()), len(rows), *intervals[name]
                 )
+
+
+def sampling_groups(columns: Columns) -> NDArray[np.int64]:
+    """Return what a bootstrap draws as a whole, as a label for each row: blends, injected pairs, else single sources.
+
+    `columns` are ``stamp_id`` and ``pair_id`` of a matched table, of blends or of a tile.
+    """
+    stamp, pair = columns["stamp_id"], columns["pair_id"]
+    alone = -1 - np.arange(len(stamp))
+    return np.where(stamp >= 0, stamp, np.where(pair > 0, pair, alone))
 
 
 def _fractions(over: str, columns: Columns, subsets: Subsets) -> Iterator[dict]:
@@ -99,7 +107,7 @@ def _fractions(over: str, columns: Columns, subsets: Subsets) -> Iterator[dict]:
         for name, metric in _metrics(over).items() if rows.any() else ():
             successes = columns[metric.needs[0]][rows]
             low, high = binomial_interval(successes.sum(), successes.size)
-            yield from _figure(
+            yield from figure(
                 name,
                 subset,
                 metric,
@@ -125,10 +133,10 @@ def _at_probabilities(
         yield from _fractions("detections", columns, {name: detections & kept})
 
 
-def _figure(
+def figure(
     name: str, subset: str, metric: Metric, value: float, n: int, low: float, high: float
 ) -> Iterator[dict]:
-    """Give the fields of a record, or nothing where the value is not finite (a median of fluxes below zero)."""
+    """Give the fields of a record, or nothing where a number is not finite (a median of fluxes below zero)."""
     if np.isfinite([value, low, high]).all():
         yield {
             "metric": name,

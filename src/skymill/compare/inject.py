@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: Stamps that are read at once.
 BATCH = 64
+#: Candidates of draw d have the numbers from d times this on: a draw more leaves the others as they are.
+DRAW_STRIDE = 10**7
 #: Largest |tile / survey - 1| of the pixel scale at which stamps may be pasted without resampling.
 PIXEL_SCALE_TOLERANCE = 0.02
 
@@ -45,6 +47,8 @@ class Injections:
     ----------
     number : ndarray (n,), int64
         Number of the candidate, or -1 - that number for the one beside it: the key of its random numbers.
+    pair : ndarray (n,), int64
+        1 + the number of the first galaxy of its pair; 0 for those that are alone.
     galaxy : ndarray (n,), int64
         Row of the truth catalogue and number of the stamp.
     x_px, y_px : ndarray (n,), int64
@@ -56,6 +60,7 @@ class Injections:
     """
 
     number: NDArray[np.int64]
+    pair: NDArray[np.int64]
     galaxy: NDArray[np.int64]
     x_px: NDArray[np.int64]
     y_px: NDArray[np.int64]
@@ -86,7 +91,8 @@ def inject_tile(
     ----------
     recipe : mapping
         ``params``: ``seed``; ``survey`` (dict of the :class:`~skymill.data.survey.Survey` that the stamps were made
-        for); ``inject`` (:class:`~skymill.config.compare.InjectConfig`).
+        for); ``inject`` (:class:`~skymill.config.compare.InjectConfig`); ``draw``, which of several draws of
+        galaxies into this tile, from 0.
     tile : path
         Tile to add to.
     stamps, truth : path
@@ -102,24 +108,29 @@ def inject_tile(
     """
     config = InjectConfig.model_validate(recipe["params"]["inject"])
     survey = Survey.model_validate(recipe["params"]["survey"])
-    seed = int(recipe["params"]["seed"])
+    seed, draw = int(recipe["params"]["seed"]), int(recipe["params"]["draw"])
     image, galaxies = Tile.read(tile), Catalogue.read(truth, "galaxies")
     _check_scale(image, survey, tile)
     with recording(
         recipe, Path(output).parent, parents={"tile": tile, "stamps": stamps, "truth": truth}
     ) as record:
-        chosen = choose(image, galaxies, _usable(galaxies, config, truth), config, seed)
+        chosen = choose(image, galaxies, _usable(galaxies, config, truth), config, seed, draw)
         with StampSet.open(stamps) as stamp_set:
             added = add_light(image, stamp_set, chosen, galaxies["mag"], survey.zero_point_mag, seed)
         added = replace(added, meta=replace(added.meta, version=recipe["version"]))
-        sources = _sources(image, added, galaxies, chosen, config, essentials(recipe))
+        sources = _sources(image, added, galaxies, chosen, config, draw, essentials(recipe))
         added.write(output)
         sources.write(output_truth)
         record.rows = len(sources)
 
 
 def choose(
-    tile: Tile, galaxies: Catalogue, usable: NDArray[np.int64], config: InjectConfig, seed: int
+    tile: Tile,
+    galaxies: Catalogue,
+    usable: NDArray[np.int64],
+    config: InjectConfig,
+    seed: int,
+    draw: int = 0,
 ) -> Injections:
     """Draw galaxies, magnitudes and positions.
 
@@ -135,6 +146,8 @@ def choose(
         Number, spacing, magnitudes.
     seed : int
         The run's seed: candidate i of a tile is the same whatever the number of galaxies.
+    draw : int
+        Which of several draws into this tile.
 
     Returns
     -------
@@ -142,7 +155,7 @@ def choose(
         As many as were asked for or as there is room for.
     """
     wanted = _number(tile, config)
-    number = np.arange(4 * wanted + 100)
+    number = draw * DRAW_STRIDE + np.arange(4 * wanted + 100)
     drawn = np.array([rng(seed, "inject", tile.meta.tile_id, int(i)).random(4) for i in number])
     height, width = tile.shape
     x_px, y_px = (drawn[:, 0] * width).astype(np.int64), (drawn[:, 1] * height).astype(np.int64)
@@ -151,16 +164,17 @@ def choose(
     if config.flux == "rescaled":
         mag = config.mag[0] + drawn[:, 3] * (config.mag[1] - config.mag[0])
     x, y = x_px + galaxies["dx"][galaxy].astype(np.float64), y_px + galaxies["dy"][galaxy].astype(np.float64)
-    candidates = Injections(number, galaxy, x_px, y_px, x, y, mag)
+    candidates = Injections(number, np.zeros_like(number), galaxy, x_px, y_px, x, y, mag)
     candidates = candidates.select(is_free(tile, x_px, y_px, config.edge_px))
     chosen = candidates.select(spaced(candidates.x, candidates.y, config.min_distance_px))
     pairs = round(config.crowded_fraction * wanted / 2)
     _check_room(tile, len(chosen), wanted - pairs)
     chosen = chosen.select(np.arange(min(wanted - pairs, len(chosen))))
-    return _joined(
-        chosen,
-        _beside(tile, chosen.select(np.arange(min(pairs, len(chosen)))), galaxies, usable, config, seed),
-    )
+    hosts = chosen.select(np.arange(min(pairs, len(chosen))))
+    beside = _beside(tile, hosts, galaxies, usable, config, seed)
+    # Only who has got a second galaxy is one of a pair.
+    is_paired = np.isin(1 + chosen.number, beside.pair)
+    return _joined(replace(chosen, pair=np.where(is_paired, 1 + chosen.number, 0)), beside)
 
 
 def _beside(
@@ -183,7 +197,8 @@ def _beside(
     dx, dy = (galaxies[name][galaxy].astype(np.float64) for name in ("dx", "dy"))
     x_px = np.rint(hosts.x + distance * np.cos(angle) - dx).astype(np.int64)
     y_px = np.rint(hosts.y + distance * np.sin(angle) - dy).astype(np.int64)
-    beside = Injections(-1 - hosts.number, galaxy, x_px, y_px, x_px + dx, y_px + dy, mag)
+    number, pair = -1 - hosts.number, 1 + hosts.number
+    beside = Injections(number, pair, galaxy, x_px, y_px, x_px + dx, y_px + dy, mag)
     return beside.select(is_free(tile, x_px, y_px, config.edge_px)) if len(beside) else beside
 
 
@@ -274,6 +289,7 @@ def _sources(
     galaxies: Catalogue,
     chosen: Injections,
     config: InjectConfig,
+    draw: int,
     meta: Mapping[str, str | int | float],
 ) -> Catalogue:
     """Return the truth of what was injected."""
@@ -282,7 +298,7 @@ def _sources(
     return Catalogue.from_columns(
         "sources",
         meta,
-        source_id=np.arange(len(chosen)),
+        source_id=draw * DRAW_STRIDE + np.arange(len(chosen)),
         x=chosen.x,
         y=chosen.y,
         ra=ra,
@@ -291,6 +307,7 @@ def _sources(
         flux=mag_to_njy(chosen.mag),
         re=galaxies["re"][chosen.galaxy] / before.meta.pixel_scale_arcsec,
         kind=np.full(len(chosen), "galaxy"),
+        pair_id=chosen.pair,
         is_isolated=is_isolated(before, chosen.x, chosen.y, config.isolation_px, config.isolation_snr),
         flags=np.where(saturated, int(Flag.SATURATED), 0),
     )

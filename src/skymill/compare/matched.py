@@ -40,6 +40,7 @@ QUANTILES = ("flux_q025", "flux_q16", "flux", "flux_q84", "flux_q975")
 #: What a detection without a true source has in the truth's columns.
 NO_TRUTH = {
     "truth_id": -1,
+    "pair_id": 0,
     "role": NONE,
     "kind": NONE,
     "blend_class": NONE,
@@ -168,6 +169,7 @@ def _true_rows(truth: Truth, detections: Catalogue, pairing: Pairing) -> dict[st
     same = (
         "truth_id",
         "stamp_id",
+        "pair_id",
         "role",
         "kind",
         "blend_class",

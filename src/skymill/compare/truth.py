@@ -32,6 +32,8 @@ class Truth:
     ----------
     truth_id, stamp_id : ndarray (n,), int64
         ``galaxy_id`` or ``source_id``; blend, -1 on tiles.
+    pair_id : ndarray (n,), int64
+        As in the schema ``sources``; 0 outside pairs and on blends.
     role, kind, blend_class : ndarray (n,), str
         ``central`` or ``companion``, ``source`` on tiles; what it is; ``none`` outside blends.
     x, y : ndarray (n,), float64
@@ -54,6 +56,7 @@ class Truth:
 
     truth_id: NDArray[np.int64]
     stamp_id: NDArray[np.int64]
+    pair_id: NDArray[np.int64]
     role: NDArray[np.str_]
     kind: NDArray[np.str_]
     blend_class: NDArray[np.str_]
@@ -126,6 +129,7 @@ def _of_blends(catalogue: Catalogue) -> Truth:
     same += ("separation", "separation_re")
     return Truth(
         truth_id=catalogue["galaxy_id"],
+        pair_id=np.zeros(len(catalogue), dtype=np.int64),
         is_isolated=catalogue["blend_class"] == "isolated",
         flags=np.zeros(len(catalogue), dtype=np.int32),
         flux_bound=np.full(len(catalogue), np.nan),
@@ -139,6 +143,7 @@ def _of_blends(catalogue: Catalogue) -> Truth:
 def _of_sources(catalogue: Catalogue) -> Truth:
     n = len(catalogue)
     unknown = np.full(n, np.nan, dtype=np.float32)
+    same = ("pair_id", "kind", "x", "y", "mag", "flux", "is_isolated", "flags")
     return Truth(
         truth_id=catalogue["source_id"],
         stamp_id=np.full(n, -1, dtype=np.int64),
@@ -149,7 +154,7 @@ def _of_sources(catalogue: Catalogue) -> Truth:
         bulge_to_total=unknown,
         flux_bound=np.full(n, np.nan),
         brighter_distance=brighter_distance(catalogue["x"], catalogue["y"], catalogue["flux"]),
-        **{name: catalogue[name] for name in ("kind", "x", "y", "mag", "flux", "is_isolated", "flags")},
+        **{name: catalogue[name] for name in same},
     )
 
 

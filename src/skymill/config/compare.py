@@ -44,6 +44,12 @@ class InjectConfig(ConfigModel):
         description="'as_simulated': galaxies whose own magnitude is in `mag`; 'rescaled': any galaxy, scaled to a "
         "magnitude drawn uniformly from `mag`.",
     )
+    draws: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Times that the tile gets other galaxies, each time afresh; figures are of all draws together.",
+    )
     min_distance_px: float = Field(
         30.0, gt=0, le=10_000, description="Smallest distance between two injected galaxies (px)."
     )

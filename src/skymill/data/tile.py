@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import mmap
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import IntFlag
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 META_KEY = "SKYMILL"
+BAND_ROWS = 1024
+"""Rows of large images that are worked on at once."""
+FITS_BLOCK = 2880
 
 
 class MaskBit(IntFlag):
@@ -121,9 +127,15 @@ class Tile:
         header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
         header[META_KEY] = json.dumps(asdict(self.meta), sort_keys=True)
         images = {"SCI": self.science, "RMS": self.rms, "MASK": self.mask}
-        hdus = [fits.ImageHDU(np.asarray(data), header=header, name=name) for name, data in images.items()]
-        with atomic_path(path) as partial:
-            fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(partial, overwrite=True)
+        hdus = [fits.ImageHDU(data, header=header, name=name) for name, data in images.items()]
+        with atomic_path(path) as partial, partial.open("wb") as file:
+            file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+            for hdu in hdus:
+                _write_image(file, hdu)
+
+    def release(self) -> None:
+        """Give back the memory of what was read from the disk so far: it is read again where it is used."""
+        release(self.science, self.rms, self.mask)
 
     @classmethod
     def read(cls, path: str | Path) -> Tile:
@@ -149,6 +161,42 @@ class Tile:
             ) from error
         wcs = WCS(header)
         return cls(*images, wcs=wcs.celestial if wcs.has_celestial else None, meta=meta)
+
+
+def _write_image(file: BinaryIO, hdu: fits.ImageHDU) -> None:
+    """Write an HDU as astropy does, but band by band: astropy would hold the whole image in memory."""
+    file.write(hdu.header.tostring().encode("ascii"))
+    before = file.tell()
+    for rows in bands(len(hdu.data)):
+        part = hdu.data[rows]
+        file.write(part.astype(part.dtype.newbyteorder(">")).tobytes())
+        release(hdu.data)
+    file.write(b"\0" * (-(file.tell() - before) % FITS_BLOCK))
+
+
+def bands(height: int) -> Iterator[slice]:
+    """Give the rows of an image, `BAND_ROWS` at a time."""
+    return (slice(start, min(start + BAND_ROWS, height)) for start in range(0, height, BAND_ROWS))
+
+
+def scratch(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Make an image that lies in a temporary file, not in memory, once it is released; gone with the array."""
+    with tempfile.TemporaryFile(prefix="skymill-") as file:
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
+
+
+def release(*images: NDArray) -> None:
+    """Give back the memory that parts of images take that lie in files; others stay as they are.
+
+    A file's pages count as a process's memory from when they are read until then.
+    """
+    for image in images:
+        base = image
+        while base is not None and not isinstance(base, mmap.mmap):
+            base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+        # Not on all systems; where it is not there, memory is given back when others need it.
+        if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def cutouts(image: NDArray, x: NDArray, y: NDArray, size: int, fill: float = 0.0) -> NDArray:

@@ -165,6 +165,7 @@ def _write_image(path: Path, tile: Tile, layer: Callable[[Tile], NDArray[np.floa
     for start in range(0, height, ROWS_AT_ONCE):
         part = tile.window(start, min(start + ROWS_AT_ONCE, height), 0, width)
         stream.write(np.ascontiguousarray(layer(part), dtype=np.float32))
+        tile.release()
     stream.close()
 
 

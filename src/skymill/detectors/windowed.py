@@ -41,6 +41,7 @@ def over_windows(
             y0, y1, x0, x1 = window.outer
             columns = extract(tile.window(y0, y1, x0, x1))
             log.info("window %d of %d: %d sources", number, len(windows), len(columns["x"]))
+            tile.release()
             yield window, {**columns, "x": columns["x"] + x0, "y": columns["y"] + y0}
 
     return stitch(parts(), tile.shape, config.seam_tolerance_px)

@@ -90,6 +90,7 @@ def _measure_batch(
     given = model.task.columns(outputs, image, model.card.calibration)
     columns = {name: values.cpu().numpy() for name, values in given.items()}
     flags = columns.pop("flags").astype(np.int64) | _mask_flags(masks, tile.meta.psf_fwhm_px)
+    tile.release()
     columns = {name: values.astype(np.float64) * rms for name, values in columns.items()}
     failed = ~np.all([np.isfinite(values) for values in columns.values()], axis=0)
     columns = {name: np.where(failed, np.nan, values) for name, values in columns.items()}

@@ -31,44 +31,45 @@ MIN_SOURCE_PX = 5
 
 @dataclass(frozen=True)
 class Background:
-    """Background level and noise of an image.
+    """Background level and noise of a band of an image.
 
     Parameters
     ----------
+    rows : slice
+        The band.
     level, rms : ndarray (y, x), float32
         Sky level and its noise per pixel, image units.
     """
 
+    rows: slice
     level: NDArray[np.float32]
     rms: NDArray[np.float32]
 
 
 def measure_background(
     science: NDArray[np.float32], bad: NDArray[np.bool_], config: IngestConfig
-) -> Background:
-    """Measure sky level and noise of an image.
+) -> Iterator[Background]:
+    """Measure sky level and noise of an image, band by band.
 
     Parameters
     ----------
     science : ndarray (y, x), float32
-        The image, finite everywhere.
-    bad : ndarray (y, x), bool
-        Pixels to leave out.
+        The image, finite everywhere. What it holds in the band that was given last is looked at for the next one.
+    bad : ndarray (y, x)
+        Pixels to leave out: those that are not 0.
     config : IngestConfig
         Size of the mesh, of its filter, and the threshold of the sources.
 
-    Returns
-    -------
+    Yields
+    ------
     Background
-        Maps of the image's shape; the noise is 0 where the image has none.
+        Of rows that follow each other; the noise is 0 where the image has none.
     """
-    maps = Background(np.empty_like(science), np.empty_like(science))
     for core, outer in _bands(science.shape[0], config.background_box_px):
         inside = slice(core.start - outer.start, core.stop - outer.start)
-        mesh = _mesh(science[outer], bad[outer], config)
-        maps.level[core] = mesh.back(dtype=np.float32)[inside]
-        maps.rms[core] = mesh.rms(dtype=np.float32)[inside]
-    return maps
+        mesh = _mesh(science[outer], bad[outer] != 0, config)
+        level, rms = mesh.back(dtype=np.float32)[inside], mesh.rms(dtype=np.float32)[inside]
+        yield Background(core, level, rms)
 
 
 def _bands(rows: int, box: int) -> Iterator[tuple[slice, slice]]:

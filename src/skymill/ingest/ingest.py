@@ -13,11 +13,11 @@ import numpy as np
 from skymill.config.ingest import IngestConfig, TileFacts
 from skymill.data.fits_image import FitsImage, read_image, verify_sha256
 from skymill.data.survey import Survey
-from skymill.data.tile import MaskBit, Tile, TileMeta
+from skymill.data.tile import MaskBit, Tile, TileMeta, bands, release, scratch
 from skymill.errors import DataError
 from skymill.ingest.background import measure_background
 from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
-from skymill.ingest.noise import rms_from, typical, usable_rms
+from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
 from skymill.ingest.stars import measure_psf
 from skymill.ingest.survey_check import check_survey
 from skymill.provenance.record import recording
@@ -106,7 +106,8 @@ def make_tile(
     saturation = _saturation(survey, row, config)
     mask = _mask(image, row, files, saturation)
     rms, level = _subtract_background(image, mask, row, files, config)
-    psf = measure_psf(image.data, rms, mask > 0, config)
+    psf = measure_psf(image.data, rms, mask, config)
+    release(rms)
     wcs = celestial_wcs(image.header, image.where)
     scale = survey.pixel_scale_arcsec if wcs is None else pixel_scale_arcsec(wcs)
     meta = TileMeta(
@@ -135,9 +136,13 @@ def make_tile(
         "psf_scatter_px": psf.scatter_px if psf.stars else None,
         "background_level": level,
         "rms_median": typical(rms),
-        **{f"pixels_{bit.name.lower()}": int(np.count_nonzero(mask & int(bit))) for bit in MaskBit},
+        **{f"pixels_{bit.name.lower()}": _count(mask, bit) for bit in MaskBit},
     }
     return Tile(image.data, rms, mask, wcs, meta), facts
+
+
+def _count(mask: NDArray[np.uint8], bit: MaskBit) -> int:
+    return sum(int(np.count_nonzero(mask[rows] & int(bit))) for rows in bands(len(mask)))
 
 
 def _tile_units(survey: Survey, row: TileFacts) -> float:
@@ -199,13 +204,37 @@ def _subtract_background(
     """
     noise, level = _given_noise(image, row, files, config), 0.0
     if noise is None or row.background == "measure":
-        measured = measure_background(image.data, mask > 0, config)
-        if row.background == "measure":
-            image.data[...] -= measured.level
-            level = typical(measured.level)
-        if noise is None:
-            noise = usable_rms(measured.rms, config.max_bad_rms_fraction, image.where)
+        rms = scratch(image.data.shape) if noise is None else None
+        measured = _measure_background(image, mask, config, rms, subtract=row.background == "measure")
+        level = measured if row.background == "measure" else 0.0
+        if rms is not None:
+            noise = usable_rms(rms, config.max_bad_rms_fraction, image.where)
     rms, bad = noise
     mask[bad] |= np.uint8(MaskBit.BAD)
-    image.data[bad | ((mask & int(MaskBit.NO_DATA)) > 0)] = 0.0
+    for rows in bands(len(rms)):
+        image.data[rows][bad[rows] | ((mask[rows] & int(MaskBit.NO_DATA)) > 0)] = 0.0
     return rms, level
+
+
+def _measure_background(
+    image: FitsImage,
+    mask: NDArray[np.uint8],
+    config: IngestConfig,
+    rms: NDArray[np.float32] | None,
+    *,
+    subtract: bool,
+) -> float:
+    """Measure the background, write its noise into `rms`, subtract it if asked; returns the median level."""
+    step, grid, before = grid_step(image.data.size), [], None
+    for band in measure_background(image.data, mask, config):
+        if rms is not None:
+            rms[band.rows] = band.rms
+            release(rms)
+        grid.append(band.level[-band.rows.start % step :: step, ::step].copy())
+        # One band later: the next one's mesh looks back at this one as it is.
+        if subtract and before is not None:
+            image.data[before.rows] -= before.level
+        before = band
+    if subtract:
+        image.data[before.rows] -= before.level
+    return float(np.median(np.concatenate(grid)))

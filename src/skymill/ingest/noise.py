@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skymill.data.tile import bands, release
 from skymill.errors import DataError
 from skymill.registry import Registry
 
@@ -69,7 +70,10 @@ def usable_rms(
     rms: NDArray[np.float32], max_bad_fraction: float, where: str
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Replace unusable noise by the median of the usable; arguments, results and errors as for :func:`rms_from`."""
-    bad = ~(np.isfinite(rms) & (rms > 0))
+    bad = np.empty(rms.shape, dtype=bool)
+    for rows in bands(len(rms)):
+        bad[rows] = ~(np.isfinite(rms[rows]) & (rms[rows] > 0))
+        release(rms)
     if bad.all() or bad.mean() > max_bad_fraction:
         raise DataError(
             where,
@@ -82,9 +86,14 @@ def usable_rms(
     return rms.astype(np.float32, copy=False), bad
 
 
+def grid_step(pixels: int) -> int:
+    """Return the step of the grid of pixels whose median stands for that of an image of so many."""
+    return max(1, int(np.sqrt(pixels / MEDIAN_PIXELS)))
+
+
 def typical(image: NDArray[np.float32], good: NDArray[np.bool_] | None = None) -> float:
     """Return the median of an image, of a grid of its pixels if it is large; with `good`, of those pixels only."""
-    step = max(1, int(np.sqrt(image.size / MEDIAN_PIXELS)))
+    step = grid_step(image.size)
     values = image[::step, ::step]
     if good is not None:
         chosen = good[::step, ::step]

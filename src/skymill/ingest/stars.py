@@ -62,7 +62,7 @@ NOT_MEASURED = PsfWidth(np.nan, np.nan, 0)
 
 
 def measure_psf(
-    science: NDArray[np.float32], rms: NDArray[np.float32], bad: NDArray[np.bool_], config: IngestConfig
+    science: NDArray[np.float32], rms: NDArray[np.float32], bad: NDArray, config: IngestConfig
 ) -> PsfWidth:
     """Measure the PSF's width from the stars of an image.
 
@@ -70,8 +70,8 @@ def measure_psf(
     ----------
     science, rms : ndarray (y, x), float32
         Background-subtracted image and its noise.
-    bad : ndarray (y, x), bool
-        Bad and saturated pixels; no star has any near it.
+    bad : ndarray (y, x)
+        Bad and saturated pixels, those that are not 0; no star has any near it.
     config : IngestConfig
         Number and signal to noise of the stars.
 
@@ -135,7 +135,8 @@ def _candidates(
     enough = 8 * config.psf_max_stars
     for y0, x0 in _windows(science.shape):
         box = np.s_[y0 : y0 + WINDOW_PX, x0 : x0 + WINDOW_PX]
-        part = _bright_sources(*(np.ascontiguousarray(image[box]) for image in (science, rms, bad)), config)
+        images = (np.ascontiguousarray(image[box]) for image in (science, rms))
+        part = _bright_sources(*images, np.ascontiguousarray(bad[box] != 0), config)
         yield {**part, "x": part["x"] + x0, "y": part["y"] + y0}
         enough -= len(part["x"])
         if enough <= 0:

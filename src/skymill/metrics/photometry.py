@@ -60,6 +60,34 @@ def flux_mape(flux: ArrayLike, flux_true: ArrayLike, weights: NDArray | None = N
     return 100.0 * mean(flux_ape(flux, flux_true), weights)
 
 
+def flux_ape_median(
+    flux: ArrayLike, flux_true: ArrayLike, weights: NDArray | None = None
+) -> NDArray | np.floating:
+    """Return the median absolute percentage error of the fluxes, in percent; parameters as of :func:`flux_mape`."""
+    return 100.0 * median(flux_ape(flux, flux_true), weights)
+
+
+def flux_mape_ratio(
+    flux: ArrayLike, flux_true: ArrayLike, other_flux: ArrayLike, weights: NDArray | None = None
+) -> NDArray | np.floating:
+    """Return how many times larger the flux MAPE of another detector is on the same sources.
+
+    Parameters
+    ----------
+    flux, flux_true, other_flux : array_like, shape (n,)
+        Measured and true flux, and that which the other detector measured, in the same unit.
+    weights : ndarray, shape (..., n), optional
+        Bootstrap counts.
+
+    Returns
+    -------
+    float or ndarray
+        Infinite, or NaN, where every `flux` is the true one.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.divide(flux_mape(other_flux, flux_true, weights), flux_mape(flux, flux_true, weights))
+
+
 def mag_bias(delta_mag: NDArray, weights: NDArray | None = None) -> NDArray | np.floating:
     """Return the median of `delta_mag` (n,), in mag."""
     return median(delta_mag, weights)

@@ -22,7 +22,8 @@ class MetricRecord:
     detector : str
         Who measured it.
     subset : str
-        Which rows: ``all``, ``both_found``, ``mag:20-21``, …
+        Which rows: ``all``, ``both_found``, ``mag:20-21``, …; ``shared/sep/blended``: the blended ones that sep, too,
+        has found.
     value : float
         The figure, in `unit`.
     unit : str

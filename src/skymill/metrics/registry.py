@@ -27,8 +27,9 @@ class Metric:
         Unit of the value.
     needs : tuple of str
         Columns of the matched table, in the order of the function's arguments.
-    over : {"measured", "truth", "detections", "blends"}
-        What its rows are: true sources with a measurement, for which the 95 % interval is a bootstrap interval; or all
+    over : {"measured", "shared", "truth", "detections", "blends"}
+        What its rows are: true sources with a measurement, or with one by each of two detectors (the columns of the
+        second begin with ``other_``), for which the 95 % interval is a bootstrap interval; or all
         true sources, all detections or all blends, for which it is a fraction of one boolean column with a binomial
         interval.
     """
@@ -36,7 +37,7 @@ class Metric:
     function: Callable[..., NDArray | np.floating]
     unit: str
     needs: tuple[str, ...]
-    over: Literal["measured", "truth", "detections", "blends"] = "measured"
+    over: Literal["measured", "shared", "truth", "detections", "blends"] = "measured"
 
 
 METRICS: Registry[Metric] = Registry("metric")
@@ -44,6 +45,10 @@ METRICS: Registry[Metric] = Registry("metric")
 _DELTA = ("delta_mag",)
 _BOUND = ("flux_true", "flux_bound")
 METRICS.register("flux_mape")(Metric(photometry.flux_mape, "percent", ("flux", "flux_true")))
+METRICS.register("flux_ape_median")(Metric(photometry.flux_ape_median, "percent", ("flux", "flux_true")))
+METRICS.register("flux_mape_ratio")(
+    Metric(photometry.flux_mape_ratio, "ratio", ("flux", "flux_true", "other_flux"), over="shared")
+)
 METRICS.register("mag_bias")(Metric(photometry.mag_bias, "mag", _DELTA))
 METRICS.register("mag_abs_median")(Metric(photometry.mag_abs_median, "mag", _DELTA))
 METRICS.register("mag_sigma")(Metric(photometry.mag_sigma, "mag", _DELTA))

@@ -32,6 +32,7 @@ from skymill.plan.artifact import (
 from skymill.plan.chunks import Chunks, tiles_per_job
 from skymill.plan.failures import Failures
 from skymill.plan.finders import add_finders
+from skymill.plan.injections import dataset_of
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.plan.tiles import Measuring, TileArtifacts
@@ -345,13 +346,12 @@ class _Builder:
         """Plan the comparison: of thousands of tiles, versions and paths are looked at, not artifacts."""
         versions, files = {}, {}
         named = {"evaluate": "", "infer": "", "baseline": "", "deblend": ".images"}
-        named |= {"inject": ".injected.truth", "reference": ".truth"}
+        named |= {"inject": ".truth", "reference": ".truth"}
         for stage, ending in named.items():
             for name, version in self._versions(stage).items():
-                versions[f"{name}{ending}"] = version
-                files[f"{name}{ending}"] = (
-                    f"{ARTIFACTS}/{stage}/{name}/{version}/{FILES[stage][TABLE[stage]]}"
-                )
+                role = f"{dataset_of(name) if stage == 'inject' else name}{ending}"
+                versions[role] = version
+                files[role] = f"{ARTIFACTS}/{stage}/{name}/{version}/{FILES[stage][TABLE[stage]]}"
         for dataset, blends in self._blend_datasets().items():
             found = {"truth": blends, "bounds": self.artifacts.get(("bound", BLEND_DATASETS[dataset]))}
             known = {f"{dataset}.{role}": made for role, made in found.items() if made is not None}

@@ -17,7 +17,8 @@ from typing import Any
 from skymill.config.ingest import TileRow
 from skymill.errors import VersionError
 from skymill.plan.artifact import ARTIFACTS, RESULTS, Artifact
-from skymill.plan.tiles import INJECTED, TileArtifacts
+from skymill.plan.injections import INJECTED, injection_suffix
+from skymill.plan.tiles import TileArtifacts
 from skymill.provenance.recipe import version_of
 from skymill.provenance.record import FILENAME
 
@@ -250,7 +251,8 @@ class Chunks:
         chunks = [self._series["fetch", ""][number] for number in sorted(fetches)]
         if chunk.stage not in ("fetch", "ingest"):
             of_injected = chunk.stage != "inject" and chunk.group == "injected"
-            chunks.append(self._series["inject" if of_injected else "ingest", ""][chunk.number])
+            series = ("inject", injection_suffix(chunk.suffix)) if of_injected else ("ingest", "")
+            chunks.append(self._series[series][chunk.number])
         return [str(parent.manifest) for parent in chunks]
 
     def files_for(self, chunk: Chunk) -> list[str]:

@@ -12,7 +12,7 @@ from skymill.data.survey import Survey
 from skymill.errors import VersionError
 from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
 from skymill.plan.chunks import Chunks
-from skymill.plan.tiles import INJECTED
+from skymill.plan.injections import INJECTED, draw_of
 from skymill.provenance.recipe import version_of
 
 BESIDE = ("truth", "bounds")
@@ -103,18 +103,20 @@ class Plan:
         own = [path for path in inputs if not self.chunks.owns(*path.split("/")[2:4])]
         return [*own, *self.chunks.tallies("reference", "inject", "infer", "baseline")]
 
-    def comparisons(self) -> list[dict[str, str]]:
-        """Return what is compared: dataset, detector, paths of catalogue, truth, bounds and errors of images.
+    def comparisons(self) -> list[dict[str, str | int | bool]]:
+        """Return what is compared: dataset, draw, detector, paths of catalogue, truth, bounds and errors of images.
 
         Catalogues of tiles without a reference catalogue are left out, and so are bounds and errors of images where
         there are none.
         """
         inputs = self.artifact("compare", self.config.run).inputs
+        networks = {artifact.recipe.name for artifact in self.of_stage("train")}
         found = []
         for name, catalogue in inputs.items():
             dataset, _, detector = name.rpartition(".")
             if detector not in BESIDE and f"{dataset}.truth" in inputs:
                 entry = {"dataset": dataset_label(dataset), "detector": detector, "catalogue": catalogue}
+                entry |= {"draw": draw_of(dataset), "is_network": detector in networks}
                 known = {role: path for role in BESIDE if (path := inputs.get(f"{dataset}.{role}"))}
                 own = {"images": inputs[key]} if (key := f"{name}.images") in inputs else {}
                 found.append({**entry, **known, **own})
@@ -164,8 +166,11 @@ class Plan:
 
 
 def dataset_label(dataset: str) -> str:
-    """Return how metrics name a dataset: that of a set of blends, ``injected:<tile>`` or ``reference:<tile>``."""
+    """Return how metrics name a dataset: that of a set of blends, ``injected:<tile>`` or ``reference:<tile>``.
+
+    All draws of injected galaxies have one name.
+    """
     if dataset in BLEND_DATASETS:
         return dataset
     tile, _, injected = dataset.partition(".")
-    return f"{injected or 'reference'}:{tile}"
+    return f"{'injected' if injected else 'reference'}:{tile}"

@@ -18,12 +18,11 @@ from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.plan.artifact import Artifact, identity
 from skymill.plan.failures import Failures
+from skymill.plan.injections import dataset_of, injection_name
 from skymill.provenance.recipe import Family
 
 PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
 """Columns of the tile table that say where a file is or belong to another stage."""
-INJECTED = ".injected"
-"""Ends the name of a tile's dataset with injected galaxies."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,9 @@ class TileArtifacts:
         self._measuring = measuring
         physics = self.survey.physics()
         if self.config.inject is not None:
-            self._injecting = self._family(
-                "inject", survey=physics, inject=self.config.inject.recipe_params()
-            )
+            # How many other draws there are changes nothing for one of them.
+            settings = {k: v for k, v in self.config.inject.recipe_params().items() if k != "draws"}
+            self._injecting = self._family("inject", survey=physics, inject=settings)
         self._inferring = self._family("infer", candidates=measuring.candidates.recipe_params())
         self._detecting = {
             name: self._family("baseline", detector=detector.recipe_params())
@@ -128,11 +127,11 @@ class TileArtifacts:
     def measured(self, tile: Artifact) -> Iterator[Artifact]:
         """Give what is made of an ingested tile: galaxies injected into it, and the catalogues of both."""
         tile_id = tile.recipe.name
-        injected = self._kept(self._inject(tile)) if self.config.inject is not None else []
+        injected = self._kept(*self._inject(tile))
         yield from injected
         yield from self._kept(*self._catalogues(tile_id, tile))
         for with_galaxies in injected:
-            yield from self._kept(*self._catalogues(f"{tile_id}{INJECTED}", with_galaxies))
+            yield from self._kept(*self._catalogues(dataset_of(with_galaxies.recipe.name), with_galaxies))
 
     def _kept(self, *made: Artifact) -> list[Artifact]:
         return [artifact for artifact in made if not self.failures.leaves_out(artifact)]
@@ -166,11 +165,13 @@ class TileArtifacts:
         recipe = self._referring.recipe(tile_id, parents, {"format": fmt})
         return Artifact(recipe, {"source": source, "tile": tile.file("tile")})
 
-    def _inject(self, tile: Artifact) -> Artifact:
+    def _inject(self, tile: Artifact) -> Iterator[Artifact]:
         tile_id = tile.recipe.name
         parents = {"tile": tile.recipe.version, "galaxies": self._measuring.galaxies.recipe.version}
-        recipe = self._injecting.recipe(tile_id, parents, {"tile_id": tile_id})
-        return Artifact(recipe, {"tile": tile.file("tile"), **self._stamps})
+        for draw in range(0 if self.config.inject is None else self.config.inject.draws):
+            params = {"tile_id": tile_id, "draw": draw}
+            recipe = self._injecting.recipe(injection_name(tile_id, draw), parents, params)
+            yield Artifact(recipe, {"tile": tile.file("tile"), **self._stamps})
 
     def _files_of(self, model: Artifact) -> tuple[dict[str, str], dict[str, str]]:
         """Return versions and files of a network, and of the one that finds the candidates for it."""

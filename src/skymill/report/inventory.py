@@ -68,7 +68,7 @@ class Entry:
 
     @property
     def dataset(self) -> str:
-        """What a catalogue was measured on: ``test_blends``, ``<tile>`` or ``<tile>.injected``."""
+        """What a catalogue was measured on: ``test_blends``, ``<tile>``, ``<tile>.injected``, ``<tile>.injected2``."""
         return self.name.rpartition(".")[0]
 
     @property

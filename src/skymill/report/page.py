@@ -38,7 +38,7 @@ from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
 from skymill.report.models_section import model_context
 from skymill.report.models_table import models_table
-from skymill.report.published import CITATION
+from skymill.report.published import CITATION, published_datasets
 from skymill.report.results import Results, blend_groups, dataset_groups
 from skymill.report.scores import Scores
 from skymill.report.summary import found_by, lead, limits
@@ -152,6 +152,7 @@ def page_context(material: Material) -> dict[str, Any]:
         inventory.networks,
         options.max_points,
         found_by(material.config),
+        published_datasets(material.config),
     )
     return {
         **_head(material),
@@ -219,8 +220,10 @@ def _results(material: Material, results: Results) -> dict[str, Any]:
     return {
         "blend_groups": blend_groups(results, material.config),
         "citation": CITATION,
+        "has_published": bool(results.published_datasets),
         "published": results.published(),
         "published_separation": results.published_separation(),
+        "draws": int((material.config.get("inject") or {}).get("draws", 1)),
         "injections": dataset_groups(results, "injected"),
         "references": dataset_groups(results, "reference"),
     }

@@ -8,8 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from skymill.config.blend import Composition
+from skymill.report.blend_sets import BLEND_SETS
 
 CITATION = "Boucaud et al. 2020, MNRAS 491, 2481"
+SURVEY, MAG = "hst_f160w", (18.0, 23.0)
+"""Of the published blends: images of CANDELS in F160W, and the galaxies' magnitudes."""
+RECIPE = ("group_sizes", "separation", "delta_mag")
+"""Keys of a composition that make the published blends what they are."""
+
+
+def published_datasets(config: Mapping[str, Any]) -> list[str]:
+    """Return the sets of blends of a run that were composed as the published ones.
+
+    Parameters
+    ----------
+    config : mapping
+        The resolved configuration, as plain values.
+
+    Returns
+    -------
+    list of str
+        Datasets of pairs with the paper's separations, magnitudes and differences of magnitude, in its survey. Figures
+        of any other blends say nothing beside the published ones.
+    """
+    return [
+        dataset
+        for dataset, blends in BLEND_SETS.items()
+        if config.get("survey") == SURVEY and _is_published_recipe(config.get(blends.key) or {}, config)
+    ]
+
+
+def _is_published_recipe(blend: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    name = blend.get("population", "")
+    recipe = Composition(population="any", preset="boucaud20").composition()
+    population = (config.get("populations") or {}).get(name) or {}
+    same_pairs = all(blend.get(key) == recipe[key] for key in RECIPE)
+    return same_pairs and tuple(population.get("mag") or ()) == MAG
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from skymill.report.look import Palette
 from skymill.report.panel import Panel
 from skymill.report.published import BY_SEPARATION, OUTCOMES, ROWS, SEPARATIONS
 from skymill.report.scores import Scores
+from skymill.report.shared import shared_table
 
 BOTH = "both_found/"
 MAGNITUDE, EITHER_MAGNITUDE = "true magnitude", "magnitude (true; measured for purity)"
@@ -39,10 +40,8 @@ SCATTER_CAPTION = (
     "One point is one galaxy; lines are the median (thick) and the central 68 % (dotted) in bins of one magnitude. "
     "Points beyond ±1.5 mag are drawn at the edge. Above the dashed line the measured flux is too faint."
 )
-OUTCOME_CAPTION = (
-    "Fractions of blends. Networks are given the positions and are not here. The last bar is the published one, of "
-    "pairs of real galaxies."
-)
+OUTCOME_CAPTION = "Fractions of blends. Networks are given the positions and are not here."
+OUTCOME_PUBLISHED = " The last bar is the published one, of pairs of real galaxies."
 CANDIDATES = (
     "Networks measure the candidates that another detector finds ({found_by}), so their completeness and purity are "
     "that detector's. Bins with few sources have wide intervals."
@@ -67,6 +66,8 @@ class Results:
         Points of one scatter plot.
     found_by : str
         What finds the candidates that networks measure on tiles.
+    published_datasets : sequence of str
+        Sets of blends that published figures may stand beside.
     """
 
     scores: Scores
@@ -75,6 +76,7 @@ class Results:
     networks: Sequence[str]
     max_points: int
     found_by: str = "see the configuration"
+    published_datasets: Sequence[str] = ()
 
     def blend_panels(self, dataset: str, prefix: str = BOTH) -> list[Panel]:
         """Return flux error, bias and width on a set of blends by magnitude, separation and class.
@@ -127,7 +129,8 @@ class Results:
 
     def found_panels(self, dataset: str) -> list[Panel]:
         """Return what was found in a set of blends."""
-        published = [("SExtractor in Boucaud et al. 2020", OUTCOMES)]
+        is_published = dataset in self.published_datasets
+        published = [("SExtractor in Boucaud et al. 2020", OUTCOMES)] if is_published else []
         outcomes = outcome_panel(
             f"{dataset}-outcomes",
             "What each detector finds in a blend",
@@ -135,7 +138,7 @@ class Results:
             self.palette,
             dataset,
             published,
-            OUTCOME_CAPTION,
+            OUTCOME_CAPTION + (OUTCOME_PUBLISHED if is_published else ""),
         )
         return [outcomes, *self._found_by_separation(dataset), *self._found_by_magnitude(dataset)]
 
@@ -214,7 +217,7 @@ class Results:
         """Return the published flux errors by separation with the run's own below, where the bins are the same."""
         own = {
             found.label: found.subset
-            for dataset in BLEND_SETS
+            for dataset in self.published_datasets
             for found in self.scores.bins(dataset, "separation", BOTH)
         }
         rows = [[method, *map("{:.1f}".format, values)] for method, values in BY_SEPARATION.items()]
@@ -222,9 +225,10 @@ class Results:
         return Table(("Method", *SEPARATIONS), rows, tuple(range(1, 6)))
 
     def _own_rows(self, columns: Sequence[tuple[str, str]]) -> list[list[str]]:
-        """Return each detector's figures on every set of blends; `columns` are metric and subset."""
+        """Return the figures of each detector on blends like the published ones; `columns` are metric and subset."""
         rows = []
-        for dataset, blends in BLEND_SETS.items():
+        for dataset in self.published_datasets:
+            blends = BLEND_SETS[dataset]
             where = "" if blends is TEST_BLENDS else f", {blends.title.lower()}"
             for style in self.palette.ordered(self.scores.detectors(dataset)):
                 records = [
@@ -263,8 +267,12 @@ def _blend_group(results: Results, blends: BlendSet, config: Mapping[str, Any]) 
 
 
 def dataset_groups(results: Results, kind: str) -> list[dict[str, Any]]:
-    """Return title and panels of each dataset ``<kind>:<tile>``."""
+    """Return title, panels and, of injected galaxies, the table of shared ones of each dataset ``<kind>:<tile>``."""
     return [
-        {"title": dataset_title(dataset), "panels": results.tile_panels(dataset)}
+        {
+            "title": dataset_title(dataset),
+            "panels": results.tile_panels(dataset),
+            "shared": shared_table(results.scores, results.palette, dataset),
+        }
         for dataset in results.scores.of_kind(kind)
     ]

@@ -23,9 +23,14 @@ CANDIDATES = (
     "On tiles the networks measure sources that another detector has found ({detector}): their completeness and "
     "purity there are that detector's."
 )
+WORSE = "every detector is worse on them, and networks that never saw such galaxies may be worse by more."
 ANALYTIC = (
-    "The simulated galaxies are analytic bulge + disc profiles. Real ones have arms, bars and clumps: every detector "
-    "is worse on them, and networks that never saw such galaxies may be worse by more."
+    "The simulated galaxies are analytic bulge + disc profiles. Real ones have arms, bars and clumps: "
+    + WORSE
+)
+KNOTTED = (
+    "The simulated galaxies are analytic bulge + disc profiles; the discs of some have knots and arms, which are drawn "
+    "from broad ranges and fitted to no image. Real ones have bars, dust and other clumps: " + WORSE
 )
 FEW_REAL = (
     "The blends of real galaxies are made of few images, each used many times, turned and dimmed: their intervals are "
@@ -85,10 +90,12 @@ def _verdict(best: MetricRecord, reference: MetricRecord) -> str:
 def limits(inventory: Inventory, config: Mapping[str, Any]) -> list[str]:
     """Return what the figures do not say, as far as it concerns this run."""
     populations = (config.get("populations") or {}).values()
+    profiles = [population for population in populations if population.get("kind") == "parametric"]
+    has_knots = any((population.get("knots") or {}).get("probability", 0) > 0 for population in profiles)
     lines = {
         GIVEN_CENTRES: bool(inventory.of_stage("evaluate")),
         CANDIDATES.format(detector=found_by(config)): bool(inventory.of_stage("infer")),
-        ANALYTIC: any(population.get("kind") == "parametric" for population in populations),
+        KNOTTED if has_knots else ANALYTIC: bool(profiles),
         FEW_REAL: inventory.find("blend", "real") is not None,
         ONE_SURVEY: bool(inventory.of_stage("train")),
         STATISTICAL: True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 
+import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
@@ -16,7 +17,8 @@ from torch import Tensor
 from skymill.config.train import AugmentConfig
 from skymill.rng import rng
 from skymill.tasks.batch import Batch
-from skymill.training.noise import BatchNoise, normal_like
+from skymill.training.noise import BatchNoise
+from skymill.training.share import Part, Stream
 
 BICUBIC_REACH_PX = 2
 SIGMA_TO_FWHM = 2 * sqrt(2 * log(2))
@@ -56,6 +58,8 @@ class Draws:
         Standard deviation of the noise to add, background rms.
     psf : Tensor (b,)
         Width of the PSF over the survey's.
+    widest : float
+        The largest of these in the whole batch.
     """
 
     turns: Tensor
@@ -65,6 +69,12 @@ class Draws:
     angle: Tensor
     noise: Tensor
     psf: Tensor
+    widest: float
+
+    def of(self, part: Part) -> Draws:
+        """Return the draws of a part of the batch."""
+        kept = {name: values[part.rows] for name, values in vars(self).items() if name != "widest"}
+        return Draws(**kept, widest=self.widest)
 
 
 def draw(config: AugmentConfig, n: int, seed: int, epoch: int, batch: int) -> Draws:
@@ -77,15 +87,15 @@ def draw(config: AugmentConfig, n: int, seed: int, epoch: int, batch: int) -> Dr
     noise = generator.uniform(*config.added_noise_rms, size=n)
     psf = generator.uniform(*config.psf_fwhm_ratio, size=n)
     reals = (torch.from_numpy(values).float() for values in (zoom, angle, noise, psf))
-    return Draws(torch.from_numpy(turns), torch.from_numpy(flip), torch.from_numpy(shift), *reals)
+    whole = (torch.from_numpy(values) for values in (turns, flip, shift))
+    return Draws(*whole, *reals, widest=float(np.float32(psf.max())))
 
 
 def unchanged(n: int) -> Draws:
     """Return what leaves `n` stamps as they are."""
     none, nothing = torch.zeros(n, dtype=torch.int64), torch.zeros(n)
-    return Draws(
-        none, none.bool(), torch.zeros((n, 2), dtype=torch.int64), nothing + 1, nothing, nothing, nothing + 1
-    )
+    shift = torch.zeros((n, 2), dtype=torch.int64)
+    return Draws(none, none.bool(), shift, nothing + 1, nothing, nothing, nothing + 1, widest=1.0)
 
 
 def place(windows: Tensor, draws: Draws, input_px: int) -> Tensor:
@@ -130,19 +140,16 @@ def stretch(galaxies: Tensor, draws: Draws) -> Tensor:
 
 def blur(light: Tensor, draws: Draws, psf_fwhm_px: float) -> Tensor:
     """Widen the PSF of light (b, c, w, w) to its width over the survey's by a Gaussian; widths add in quadrature."""
-    sigma = (
-        psf_fwhm_px
-        / SIGMA_TO_FWHM
-        * torch.sqrt(draws.psf.to(light.device) ** 2 - 1).clamp(min=LEAST_SIGMA_PX)
-    )
-    half = ceil(BLUR_REACH_SIGMA * float(sigma.max()))
+    unit = psf_fwhm_px / SIGMA_TO_FWHM
+    sigma = unit * torch.sqrt(draws.psf.to(light.device) ** 2 - 1).clamp(min=LEAST_SIGMA_PX)
+    half = ceil(BLUR_REACH_SIGMA * unit * max(sqrt(draws.widest**2 - 1), LEAST_SIGMA_PX))
     # Truncated at the same distance for all: where the kernel is a spike, its tail is nothing.
     return gaussian_blur2d(light, 2 * half + 1, torch.stack([sigma, sigma], dim=1), border_type="constant")
 
 
-def planes(image: Tensor, generator: torch.Generator) -> Tensor:
+def planes(image: Tensor, stream: Stream) -> Tensor:
     """Return a plane for each image (b, c, y, x): constant, and rise over half of each side, are standard normal."""
-    level, rise_y, rise_x = torch.randn((3, len(image), 1, 1, 1), generator=generator, device=image.device)
+    level, rise_y, rise_x = stream.normal((3, len(image), 1, 1, 1), axis=1)
     y, x = (torch.linspace(-1, 1, size, device=image.device) for size in image.shape[-2:])
     return level + rise_y * y[:, None] + rise_x * x
 
@@ -178,9 +185,13 @@ class Augment:
         self.config, self.input_px, self.seed, self.noise = config, input_px, seed, noise
         self.psf_fwhm_px, self.mask_threshold_rms = psf_fwhm_px, mask_threshold_rms
 
-    def __call__(self, windows: dict[str, Tensor], epoch: int, batch: int) -> Batch:
-        """Augment the windows that :class:`~skymill.training.blends.ComposedBlends` gives, and add noise."""
-        draws = draw(self.config, len(windows["flux"]), self.seed, epoch, batch)
+    def __call__(self, windows: dict[str, Tensor], epoch: int, batch: int, part: Part | None = None) -> Batch:
+        """Augment the windows that :class:`~skymill.training.blends.ComposedBlends` gives, and add noise.
+
+        They may be a part of the batch: each row then gets what it gets in the whole one.
+        """
+        part = part or Part(0, len(windows["flux"]), len(windows["flux"]))
+        draws = draw(self.config, part.of, self.seed, epoch, batch).of(part)
         light = torch.cat([windows["central"], windows["neighbours"]], dim=1)  # (b, 2, w, w)
         flux = windows["flux"]
         if self.config.resamples:
@@ -189,25 +200,29 @@ class Augment:
         if self.config.psf_fwhm_ratio[1] > 1:
             light = blur(light, draws, self.psf_fwhm_px)
         light = place(light, draws, self.input_px)
-        return self._expose(light, flux, draws, ("augment", epoch, batch))
+        return self._expose(light, flux, draws, part, ("augment", epoch, batch))
 
-    def as_they_are(self, windows: dict[str, Tensor], batch: int) -> Batch:
+    def as_they_are(self, windows: dict[str, Tensor], batch: int, part: Part | None = None) -> Batch:
         """Return the middle of windows with noise and nothing else, for validation: the same in every epoch."""
         middle = windows["central"].shape[-1] // 2
         cut = slice(middle - self.input_px // 2, middle - self.input_px // 2 + self.input_px)
         light = torch.cat([windows["central"], windows["neighbours"]], dim=1)[..., cut, cut]
-        return self._expose(light, windows["flux"], unchanged(len(light)), ("validation", batch))
+        part = part or Part(0, len(light), len(light))
+        return self._expose(light, windows["flux"], unchanged(len(light)), part, ("validation", batch))
 
-    def _expose(self, light: Tensor, flux: Tensor, draws: Draws, key: tuple[str | int, ...]) -> Batch:
+    def _expose(
+        self, light: Tensor, flux: Tensor, draws: Draws, part: Part, key: tuple[str | int, ...]
+    ) -> Batch:
         """Add noise to light (b, 2, y, x) and give all in units of the noise it then has, as on a shallower tile."""
         device = light.device
         generator = torch.Generator(device)
         generator.manual_seed(int(rng(self.seed, "train", "noise", *key).integers(2**62)))
-        image = self.noise(light.sum(dim=1, keepdim=True), generator)
+        stream = Stream(generator, part)
+        image = self.noise(light.sum(dim=1, keepdim=True), stream)
         if self.config.background_rms > 0:
-            image = image + self.config.background_rms * planes(image, generator)
+            image = image + self.config.background_rms * planes(image, stream)
         if self.config.added_noise_rms[1] > 0:
-            image = image + draws.noise.to(device)[:, None, None, None] * normal_like(image, generator)
+            image = image + draws.noise.to(device)[:, None, None, None] * stream.normal(image.shape)
         unit = torch.sqrt(1 + draws.noise.to(device) ** 2)  # (b,)
         central, neighbours = (light / unit[:, None, None, None]).split(1, dim=1)
         condition = torch.stack([torch.log2(draws.psf.to(device)), torch.log2(unit)], dim=1)

@@ -27,6 +27,7 @@ from skymill.data.stamps import StampSet, centre_index
 from skymill.data.survey import Survey, njy_to_image_flux
 from skymill.errors import ConfigError, DataError
 from skymill.rng import rng
+from skymill.training.share import ALONE, Part
 
 READ_AT_ONCE = 512
 
@@ -165,6 +166,8 @@ class ComposedBlends(Dataset):
 class Numbers(Sampler[NDArray[np.int64]]):
     """Batches of numbers of blends; each epoch has numbers of its own.
 
+    Of each batch, only what `share` says is given: all of it unless there are several processes.
+
     Parameters
     ----------
     n, batch_size : int
@@ -175,17 +178,23 @@ class Numbers(Sampler[NDArray[np.int64]]):
 
     def __init__(self, n: int, batch_size: int, is_fixed: bool) -> None:
         self.n, self.batch_size, self.is_fixed, self.epoch = n, batch_size, is_fixed, 0
+        self.share = ALONE
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls it before each."""
         self.epoch = epoch
+
+    def part(self, batch: int) -> Part:
+        """Return which rows of a batch are given."""
+        return self.share.part(min(self.batch_size, self.n - batch * self.batch_size))
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         numbers = np.arange(self.n) + (0 if self.is_fixed else self.epoch * self.n)
-        return iter(np.array_split(numbers, range(self.batch_size, self.n, self.batch_size)))
+        batches = np.array_split(numbers, range(self.batch_size, self.n, self.batch_size))
+        return iter([whole[self.part(batch).rows] for batch, whole in enumerate(batches)])
 
 
 def loader(data: ComposedBlends, n: int, batch_size: int, workers: int, *, is_fixed: bool) -> DataLoader:

@@ -57,6 +57,9 @@ class TrainingCard(ConfigModel):
     validation: dict[str, float] = Field(description="Loss and metrics of that epoch in validation.")
     parameters: int = Field(ge=1, description="Trained parameters.")
     device: str = Field(description="What it was trained on.")
+    processes: int = Field(
+        1, ge=1, description="Processes that the batches of its last epochs were shared among."
+    )
     precision: str = Field(description="Number type of the training.")
     hours: float = Field(
         ge=0,

@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
@@ -20,13 +20,14 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, Timer, TQDMProgressBar
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from skymill.config.train import TrainConfig
-from skymill.errors import TrainingError
+from skymill.errors import ConfigError, TrainingError
 from skymill.models.inputs import StampInputs
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
@@ -36,6 +37,8 @@ from skymill.training.augment import Augment
 from skymill.training.card import plain_weights
 from skymill.training.decay import learning_rate, waited
 from skymill.training.history import Epoch
+from skymill.training.processes import ONE, Processes
+from skymill.training.share import Part
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class BlendModule(pl.LightningModule):
         self.history: list[Epoch] = []
         self.losses: dict[str, list[Tensor]] = {"train": [], "validation": []}
         self.weights: dict[str, list[int]] = {"train": [], "validation": []}
+        self.parts: dict[str, Callable[[int], Part]] = {}
         self.started = 0.0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -102,11 +106,13 @@ class BlendModule(pl.LightningModule):
     def training_step(self, windows: dict[str, Tensor], batch_index: int) -> Tensor:
         """Return the loss of an augmented batch."""
         with torch.no_grad():
-            batch = self.augment(windows, self.current_epoch, batch_index)
+            part = self._part("train", batch_index)
+            batch = self.augment(windows, self.current_epoch, batch_index, **part)
             inputs = self.inputs(batch)
         loss = self.task.loss(self.network(inputs), batch)
-        self._note("train", loss, len(batch.image))
-        return loss
+        self._note("train", loss, len(batch.image), **part)
+        # Gradients are averaged over the processes, which is their mean over the batch with this weight.
+        return loss * part["part"].weight if part else loss
 
     def inputs(self, batch: Batch) -> StampInputs:
         """Return what the network is given of a batch."""
@@ -114,10 +120,12 @@ class BlendModule(pl.LightningModule):
 
     def validation_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
         """Add a batch to the validation's figures."""
-        batch = self.augment.as_they_are(windows, batch_index)
+        part = self._part("validation", batch_index)
+        batch = self.augment.as_they_are(windows, batch_index, **part)
         outputs = self.network(self.inputs(batch))
-        self._note("validation", self.task.loss(outputs, batch), len(batch.image))
-        self.validation_metrics.update(outputs, batch)
+        self._note("validation", self.task.loss(outputs, batch), len(batch.image), **part)
+        if not part or part["part"].counted:
+            self.validation_metrics.update(outputs, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Add the epoch to the history and decide whether to stop."""
@@ -129,6 +137,8 @@ class BlendModule(pl.LightningModule):
             "seconds": time.perf_counter() - self.started,
         }
         self.validation_metrics.reset()
+        # All processes go by the same numbers, down to the last bit: they have to stop together.
+        row = self.trainer.strategy.broadcast(row)
         self.history.append(row)
         log.info(
             "epoch %s", ", ".join(f"{name} {value:.5g}" for name, value in row.items()).removeprefix("epoch ")
@@ -143,7 +153,11 @@ class BlendModule(pl.LightningModule):
         """Take the history from the checkpoint."""
         self.history = list(checkpoint["skymill"]["history"])
 
-    def _note(self, side: str, loss: Tensor, stamps: int) -> None:
+    def _part(self, side: str, batch_index: int) -> dict[str, Part]:
+        """Return, as a keyword, which part of the batch this process has; nothing where it has all of each."""
+        return {"part": self.parts[side](batch_index)} if self.parts else {}
+
+    def _note(self, side: str, loss: Tensor, stamps: int, part: Part | None = None) -> None:
         value = loss.detach()
         if not isfinite(float(value)):
             raise TrainingError(
@@ -153,7 +167,7 @@ class BlendModule(pl.LightningModule):
                 remedy="Lower training.learning_rate, or look for broken stamps among the blends.",
             )
         self.losses[side].append(value)
-        self.weights[side].append(stamps)
+        self.weights[side].append(stamps if part is None else part.counted)
 
     def _mean(self, side: str) -> float:
         losses, weights = (
@@ -162,7 +176,9 @@ class BlendModule(pl.LightningModule):
         )
         self.losses[side].clear()
         self.weights[side].clear()
-        return float((losses * weights).sum() / weights.sum())
+        sums = torch.stack([(losses * weights).sum(), weights.sum()])
+        total, weight = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum").tolist()
+        return total / weight
 
 
 def has_ended(history: list[Epoch], config: TrainConfig) -> bool:
@@ -185,6 +201,9 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: BlendModule) -> None:
         """Write the checkpoint."""
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self.folder / LAST)  # Writes nothing, but process 0 waits for it.
+            return
         losses = [row["validation_loss"] for row in module.history]
         if losses[-1] < min(losses[:-1], default=float("inf")):
             with atomic_path(self.folder / BEST) as partial:
@@ -203,10 +222,13 @@ class Resources:
         Where to compute.
     progress : bool
         Whether to draw a progress bar.
+    processes : Processes
+        This process and those that train with it.
     """
 
     device: torch.device
     progress: bool
+    processes: Processes = ONE
 
 
 def precision_of(config: TrainConfig, device: torch.device) -> str:
@@ -233,14 +255,18 @@ def fit(
     folder : Path
         Folder of the checkpoints.
     resources : Resources
-        Device and progress bar.
+        Device, progress bar and processes. With several of them, each calls this.
 
     Raises
     ------
+    ConfigError
+        If there are more processes than blends in a batch.
     TrainingError
         If the loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if resources.processes.count > 1:
+        _divide(module, train, validation, resources.processes)
     checkpoint = usable_checkpoint(folder, module.identity)
     if checkpoint is not None:
         module.on_load_checkpoint(checkpoint)
@@ -258,6 +284,21 @@ def fit(
             ckpt_path=None if checkpoint is None else folder / LAST,
             weights_only=True,
         )
+
+
+def _divide(module: BlendModule, train: DataLoader, validation: DataLoader, processes: Processes) -> None:
+    """Give this process its part of each batch."""
+    fewest = min(module.config.batch_size, train.sampler.n, validation.sampler.n)
+    if fewest < processes.count:
+        raise ConfigError(
+            "processes of a training",
+            expected=f"at most the {fewest} blends of a batch",
+            found=str(processes.count),
+            remedy="Ask for fewer tasks.",
+        )
+    for side, data in (("train", train), ("validation", validation)):
+        data.sampler.share = processes.share()
+        module.parts[side] = data.sampler.part
 
 
 def usable_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -281,11 +322,16 @@ def _trainer(config: TrainConfig, folder: Path, resources: Resources) -> pl.Trai
         )
     if resources.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
+    processes = resources.processes
+    several = {"strategy": DDPStrategy()} if processes.count > 1 else {}
     return pl.Trainer(
         accelerator="gpu" if gpu else "cpu",
-        devices=1,
-        # Not SLURM's: one job trains one model, whatever the scheduler's variables say.
-        plugins=[LightningEnvironment()],
+        devices=processes.per_node,
+        num_nodes=processes.nodes,
+        **several,
+        use_distributed_sampler=False,
+        # SLURM's only if srun has started this process for it, whatever the scheduler's variables say.
+        plugins=[SLURMEnvironment(auto_requeue=False) if processes.slurm else LightningEnvironment()],
         precision=precision_of(config, resources.device),
         max_epochs=config.max_epochs,
         gradient_clip_val=config.gradient_clip,

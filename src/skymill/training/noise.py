@@ -16,32 +16,28 @@ from skymill.data.survey import Survey
 from skymill.data.tile import Tile
 from skymill.errors import ConfigError
 from skymill.registry import Registry
+from skymill.training.share import Stream
 
 MOST_PATCHES = 20_000
 """Patches of blank sky kept in memory, spread evenly over the tile: 20 MB at 16 px."""
 
-BatchNoise = Callable[[Tensor, torch.Generator], Tensor]
-"""Called with light (b, band, y, x) in background rms and the generator of its device; it returns noisy images."""
+BatchNoise = Callable[[Tensor, Stream], Tensor]
+"""Called with light (b, band, y, x) in background rms and a stream of its device; it returns noisy images."""
 
 BATCH_NOISES: Registry[Callable[[Any, Survey, Tile | None], BatchNoise]] = Registry("kind of noise")
 """Noise by the `kind` of its configuration, made from (config, survey, tile that sky is cut from)."""
 
 
-def normal_like(light: Tensor, generator: torch.Generator) -> Tensor:
-    """Return standard normal numbers of the shape of `light`."""
-    return torch.randn(light.shape, generator=generator, device=light.device)
-
-
 @BATCH_NOISES.register("none")
 def noiseless(config: NoNoise, survey: Survey, tile: Tile | None) -> BatchNoise:
     """Return what leaves light as it is."""
-    return lambda light, generator: light
+    return lambda light, stream: light
 
 
 @BATCH_NOISES.register("gaussian")
 def gaussian(config: GaussianNoise, survey: Survey, tile: Tile | None) -> BatchNoise:
     """Return white noise of the background rms, the same under bright light."""
-    return lambda light, generator: light + normal_like(light, generator)
+    return lambda light, stream: light + stream.normal(light.shape)
 
 
 @BATCH_NOISES.register("poisson")
@@ -52,8 +48,8 @@ def poisson(config: PoissonNoise, survey: Survey, tile: Tile | None) -> BatchNoi
     many is 0.05. Drawing Poisson numbers would take as long as the network itself.
     """
     electrons = survey.gain_e_per_unit * survey.background_rms
-    return lambda light, generator: (
-        light + normal_like(light, generator) * torch.sqrt(1 + light.clamp(min=0.0) / electrons)
+    return lambda light, stream: (
+        light + stream.normal(light.shape) * torch.sqrt(1 + light.clamp(min=0.0) / electrons)
     )
 
 
@@ -70,24 +66,21 @@ class RealSky:
         self.patches = torch.from_numpy(np.stack([sky.patch(int(one)) for one in chosen]) * np.float32(scale))
         self.electrons = survey.gain_e_per_unit * survey.background_rms if config.has_source_noise else None
 
-    def __call__(self, light: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, light: Tensor, stream: Stream) -> Tensor:
         """Return noisy images."""
         if self.electrons is not None:
             spread = torch.sqrt(light.clamp(min=0.0) / self.electrons)
-            light = light + normal_like(light, generator) * spread
-        return light + self._stitched(light, generator)
+            light = light + stream.normal(light.shape) * spread
+        return light + self._stitched(light, stream)
 
-    def _stitched(self, light: Tensor, generator: torch.Generator) -> Tensor:
+    def _stitched(self, light: Tensor, stream: Stream) -> Tensor:
         """Lay patches beside each other, drawn with replacement and flipped at random: the shape of `light`."""
         self.patches = self.patches.to(light.device)
         side, (height, width) = self.patches.shape[-1], light.shape[-2:]
         shape = (len(light), light.shape[1], ceil(height / side), ceil(width / side))
-        kwargs = {"generator": generator, "device": light.device}
-        patches = self.patches[
-            torch.randint(len(self.patches), shape, **kwargs)
-        ]  # (b, band, rows, columns, s, s)
+        patches = self.patches[stream.integers(len(self.patches), shape)]  # (b, band, rows, columns, s, s)
         for axis in (-2, -1):
-            flip = torch.randint(2, (*shape, 1, 1), **kwargs).bool()
+            flip = stream.integers(2, (*shape, 1, 1)).bool()
             patches = torch.where(flip, patches.flip(axis), patches)
         canvas = patches.movedim(-2, -3).flatten(-2).flatten(-3, -2)
         return canvas[..., :height, :width]

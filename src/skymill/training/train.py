@@ -32,9 +32,18 @@ from skymill.training.augment import Augment, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
 from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
-from skymill.training.loop import BEST, BlendModule, Resources, fit, precision_of, wants_progress
+from skymill.training.loop import (
+    BEST,
+    BlendModule,
+    Resources,
+    fit,
+    precision_of,
+    usable_checkpoint,
+    wants_progress,
+)
 from skymill.training.noise import build_batch_noise
 from skymill.training.probe import probe
+from skymill.training.processes import ONE, Processes, run_processes
 from skymill.training.start import start_from
 
 log = logging.getLogger(__name__)
@@ -51,6 +60,7 @@ def train_model(
     noise_tile: str | Path | None = None,
     start: str | Path | None = None,
     execution: Mapping[str, Any] | None = None,
+    processes: Processes = ONE,
 ) -> None:
     """Train one model; a training that was killed goes on after its last complete epoch.
 
@@ -73,15 +83,18 @@ def train_model(
         Values of `TrainConfig.execution_keys` (device, workers, threads, progress, cache_limit_gb); defaults otherwise.
         On one device with one number of threads the same recipe gives the same weights, resumed or not; another
         device or number of threads rounds differently.
+    processes : Processes, optional
+        Processes that share each batch, one GPU or some cores each; this one alone by default. Their number changes
+        rounding only: the gradient is the batch's, and blends, augmentation and noise are the same.
 
     Raises
     ------
     ConfigError
-        If a side has too few galaxies for the blends.
+        If a side has too few galaxies for the blends, or a batch too few blends for the processes.
     DataError
         If a file cannot be read or written.
     TrainingError
-        If the loss is not finite.
+        If the loss is not finite, or one of several processes fails.
     """
     folder = Path(folder)
     config = _with_execution(recipe["params"]["model"], execution or {})
@@ -89,14 +102,55 @@ def train_model(
     parents = {role: path for role, path in given.items() if path}
     with recording(recipe, folder, parents=parents) as record, cpu_threads(config.training.threads):
         device = choose_device(config.training.device)
-        module, loaders = _prepare(recipe, config, parents)
-        log.info("training %s on %s", recipe["name"], describe_device(device))
-        resources = Resources(device, wants_progress(config.training.progress))
-        fit(module, *loaders, folder / CHECKPOINTS, resources)
-        card = _write_products(folder, recipe, config, module, loaders[1], device, start)
+        if processes.count == 1:
+            module, validation = train_epochs(recipe, parents, folder, execution)
+        else:
+            call = {"recipe": recipe, "files": parents, "folder": folder, "execution": execution}
+            run_processes(processes, call, folder / CHECKPOINTS, torch.get_num_threads())
+            module, (_, validation) = _prepare(recipe, config, parents)
+            module.on_load_checkpoint(usable_checkpoint(folder / CHECKPOINTS, module.identity))
+        card = _write_products(folder, recipe, config, module, validation, device, start, processes.count)
         shutil.rmtree(folder / CHECKPOINTS)
         record.rows = card.blends_per_epoch
         record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
+
+
+def train_epochs(
+    recipe: Mapping[str, Any],
+    files: Mapping[str, str | Path],
+    folder: str | Path,
+    execution: Mapping[str, Any] | None = None,
+    processes: Processes = ONE,
+) -> tuple[BlendModule, DataLoader]:
+    """Train until the end and leave checkpoints; one of several processes does its part.
+
+    Parameters
+    ----------
+    recipe, folder, execution, processes
+        As for :func:`train_model`.
+    files : mapping
+        Its other files, by role.
+
+    Returns
+    -------
+    module : BlendModule
+        With its history; the best weights are in the checkpoints.
+    validation : DataLoader
+        The blends that it is validated on.
+    """
+    config = _with_execution(recipe["params"]["model"], execution or {})
+    with cpu_threads(config.training.threads):
+        device = choose_device(config.training.device)
+        module, (train, validation) = _prepare(recipe, config, files)
+        log.info("training %s on %s", recipe["name"], in_words(device, processes.count))
+        resources = Resources(device, wants_progress(config.training.progress), processes)
+        fit(module, train, validation, Path(folder) / CHECKPOINTS, resources)
+    return module, validation
+
+
+def in_words(device: torch.device, processes: int) -> str:
+    """Return what is trained on in words."""
+    return describe_device(device) if processes == 1 else f"{processes} × {describe_device(device)}"
 
 
 def _with_execution(values: Mapping[str, Any], execution: Mapping[str, Any]) -> ModelConfig:
@@ -164,7 +218,8 @@ def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoad
 
 def validation_batches(recipe: Mapping[str, Any], files: Mapping[str, str | Path]) -> Iterator[Batch]:
     """Give the validation blends of a training, as it sees them."""
-    config = ModelConfig.model_validate(recipe["params"]["model"])
+    # What the training started from says nothing about its blends.
+    config = ModelConfig.model_validate({**recipe["params"]["model"], "start": None})
     module, (_, validation) = _prepare(recipe, config, files)
     return _validation(module, validation, torch.device("cpu"))
 
@@ -186,7 +241,11 @@ def calibrate_network(network: nn.Module, task: Task, batches: Iterable[Batch]) 
 
 
 def training_facts(
-    recipe: Mapping[str, Any], config: ModelConfig | FinderConfig, module: BlendModule, device: torch.device
+    recipe: Mapping[str, Any],
+    config: ModelConfig | FinderConfig,
+    module: BlendModule,
+    device: torch.device,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Return what every card says of a training: the fields of a :class:`~skymill.training.card.TrainingCard`.
 
@@ -206,7 +265,8 @@ def training_facts(
         "best_epoch": int(best["epoch"]),
         "validation": {name: value for name, value in best.items() if name not in NOT_METRICS},
         "parameters": count_parameters(module.network),
-        "device": describe_device(device),
+        "device": in_words(device, processes),
+        "processes": processes,
         "precision": precision_of(config.training, device),
         "hours": sum(row["seconds"] for row in module.history) / 3600,
     }
@@ -220,6 +280,7 @@ def _write_products(
     validation: DataLoader,
     device: torch.device,
     start: str | Path | None,
+    processes: int,
 ) -> Card:
     """Calibrate, and write weights, card, history and curves."""
     params, before = recipe["params"], read_card(start) if start else None
@@ -227,7 +288,7 @@ def _write_products(
     module.network.load_state_dict(weights)
     network = module.network.to(device).eval()
     calibration = calibrate_network(network, module.task, _validation(module, validation, device))
-    facts = training_facts(recipe, config, module, device)
+    facts = training_facts(recipe, config, module, device, processes)
     if before is not None:
         facts["hours"] += before.hours
         facts["start"] = (

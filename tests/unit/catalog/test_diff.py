@@ -206,7 +206,7 @@ def test_an_older_version_of_a_schema_can_still_be_compared(tmp_path, compare):
     voparquet.write(tmp_path / "old.parquet", table, schema, {"schema": "sources", "schema_version": 0})
     diff = diff_files(tmp_path / "old.parquet", tmp_path / "a.parquet")
 
-    assert (diff.schema_a, diff.schema_b) == ("sources 0", "sources 1")
+    assert (diff.schema_a, diff.schema_b) == ("sources 0", "sources 2")
     assert diff.columns_only_a == ("colour",)
     assert diff.columns_only_b == ("kind", "re")
     assert not diff.is_same

@@ -50,8 +50,8 @@ def test_what_is_in_a_release(tmp_path, two_runs, publish):
     record = read_release(folder)
     assert (record.name, record.run) == ("2026.1", "default")
     assert [(entry.stage, entry.rows, entry.schema) for entry in record.entries] == [
-        ("infer", 5, "sources 1"),
-        ("simulate", 5, "sources 1"),
+        ("infer", 5, "sources 2"),
+        ("simulate", 5, "sources 2"),
     ]
     assert record.entries[0].sha256 == sha256(copied)
 
@@ -151,7 +151,7 @@ def test_the_first_page(two_runs, publish):
 
     assert page.startswith("# one\n")
     assert "This is the first release." in page
-    assert f"| infer | field.unet | {two_runs[1].version} | sources 1 | 5 |" in page
+    assert f"| infer | field.unet | {two_runs[1].version} | sources 2 | 5 |" in page
 
 
 def test_what_changed_since_the_last_release(two_runs, publish, make_artifact):

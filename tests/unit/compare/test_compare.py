@@ -127,6 +127,37 @@ def test_nothing_to_compare_is_a_valid_empty_result(tmp_path):
     assert len(Catalogue.read(out["matched"], "matched")) == 0
 
 
+def test_draws_of_injected_galaxies_are_put_together(tmp_path, sources, measurement):
+    """Ten galaxies a draw; the network is 10 and 20 % off, sep 40 %, and finds nine of the second draw."""
+    x, folder = 30.0 * np.arange(10), tmp_path / "in"
+    folder.mkdir()
+    inputs = []
+    for draw, error in enumerate((1.1, 1.2)):
+        sources(x, x, source_id=100 * draw + np.arange(10)).write(folder / f"truth{draw}.parquet")
+        for name, factor, rows in (("unet", error, 10), ("sep", 1.4, 10 - draw)):
+            catalogue = folder / f"{name}{draw}.parquet"
+            measurement(x[:rows], x[:rows], flux=np.full(rows, 100 * factor)).write(catalogue)
+            one = {"dataset": "injected:t", "detector": name, "draw": draw, "is_network": name == "unet"}
+            inputs.append({**one, "catalogue": str(catalogue), "truth": str(folder / f"truth{draw}.parquet")})
+    out = outputs(tmp_path / "out")
+    compare_run(RECIPE, inputs, **out)
+
+    figures = {record.key: record for record in from_json(out["metrics"].read_text())}
+    assert figures["flux_mape", "injected:t", "unet", "all"].value == pytest.approx(15)
+    found = figures["completeness", "injected:t", "sep", "all"]
+    assert (found.value, found.n) == (19 / 20, 20)
+    ours = figures["flux_mape", "injected:t", "unet", "shared/sep/isolated"]
+    assert (ours.value, ours.n) == (pytest.approx((10 * 10 + 9 * 20) / 19), 19)
+    assert figures["flux_mape", "injected:t", "sep", "shared/unet/isolated"].value == pytest.approx(40)
+    matched = Catalogue.read(out["matched"], "matched")
+    assert len(matched) == 40
+    assert len(set(matched["truth_id"])) == 20
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert {"injected:t.unet", "injected:t.2.unet", "injected:t.2.truth"} <= set(provenance["inputs"])
+    with pytest.raises(DataError, match=r"twice.*injected:t\.2.*sep"):
+        compare_run(RECIPE, [*inputs, inputs[-1]], **outputs(tmp_path / "twice"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

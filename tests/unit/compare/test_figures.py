@@ -105,6 +105,21 @@ def test_intervals_hold_the_value_and_resample_whole_blends(truth, measured):
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(2), rel=0.25)
 
 
+def test_injected_pairs_are_drawn_together(sources, measurement, as_truth):
+    """Sixty pairs with one error each: intervals are wider by sqrt 2 than those of as many galaxies alone."""
+    x = 40.0 * np.arange(120)
+    shared = np.repeat(np.random.default_rng(19).exponential(0.2, 60), 2)
+    catalogue = measurement(x, np.zeros(120), flux=100 * (1 + shared))
+    widths = []
+    for pair_id in (np.zeros(120), 1 + np.arange(120) // 2):
+        truth = as_truth(sources(x, np.zeros(120), pair_id=pair_id))
+        matched = match_dataset("injected:t", "sep", truth, catalogue, 3.0)
+        record = found(records(matched, "injected:t", "sep", CONFIG, 1))["flux_mape", "all"]
+        assert (record.value, record.n) == (pytest.approx(100 * shared.mean()), 120)
+        widths.append(record.high - record.low)
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(2), rel=0.2)
+
+
 def test_the_same_figures_in_any_company_and_other_ones_for_another_seed(truth, measured):
     matched = measured("sep", np.arange(120), np.random.default_rng(19).normal(0, 0.1, 120))
     first = records(matched, "test_blends", "sep", CONFIG, 1)

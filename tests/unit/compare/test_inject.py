@@ -32,8 +32,8 @@ SIZE = 32
 N_GALAXIES = 24
 
 
-def recipe(seed=1, **inject):
-    params = {"seed": seed, "survey": SURVEY, "inject": {"min_distance_px": SIZE, **inject}}
+def recipe(seed=1, draw=0, **inject):
+    params = {"seed": seed, "survey": SURVEY, "inject": {"min_distance_px": SIZE, **inject}, "draw": draw}
     return Recipe("inject", "t", params).to_dict()
 
 
@@ -291,3 +291,43 @@ def test_both_of_a_pair_count_as_not_isolated(inject):
     _, truth = inject(recipe(number=20, crowded_fraction=0.5))
 
     assert not truth["is_isolated"][close_pairs(truth) < 8].any()
+
+
+def test_the_truth_says_who_are_a_pair(inject):
+    _, truth = inject(recipe(number=20, crowded_fraction=0.5))
+    pair = truth["pair_id"]
+
+    numbers, counts = np.unique(pair[pair > 0], return_counts=True)
+    assert counts.tolist() == [2] * 5 and (pair == 0).sum() == 10
+    for number in numbers:
+        x, y = (truth[name][pair == number] for name in ("x", "y"))
+        assert np.hypot(*(np.diff(values)[0] for values in (x, y))) < 2.0 * META.psf_fwhm_px + 1
+
+
+def test_who_lost_the_second_galaxy_is_alone(inject):
+    """Bad pixels where two of four second galaxies would go, far from the first ones."""
+    settings = {"number": 10, "crowded_fraction": 0.8, "crowded_separation_fwhm": [4.0, 5.0]}
+    _, before = inject(recipe(**settings))
+    mask = np.zeros((300, 320), np.uint8)
+    mask[np.rint(before["y"][-2:]).astype(int), np.rint(before["x"][-2:]).astype(int)] = MaskBit.BAD
+    _, truth = inject(recipe(**settings), blank_tile(mask=mask), folder="bad")
+
+    assert (len(before), len(truth)) == (10, 8)
+    np.testing.assert_array_equal(truth["x"], before["x"][:8])
+    # First come the first ones, then those beside them.
+    assert before["pair_id"][:4].tolist() == before["pair_id"][6:].tolist()
+    assert truth["pair_id"].tolist() == [*before["pair_id"][:2], 0, 0, 0, 0, *before["pair_id"][6:8]]
+
+
+def test_draws_are_other_galaxies_in_other_places(inject):
+    """And each of them is the same, whatever others there are."""
+    (tile, first), (_, second) = (
+        inject(recipe(number=20, crowded_fraction=0.5, draw=draw), folder=str(draw)) for draw in (0, 1)
+    )
+
+    assert len(set(first["source_id"]) | set(second["source_id"])) == 40
+    pairs = [set(truth["pair_id"]) - {0} for truth in (first, second)]
+    assert len(pairs[0] | pairs[1]) == 10
+    assert not set(first["x"]) & set(second["x"])
+    again, _ = inject(recipe(number=20, crowded_fraction=0.5), folder="again")
+    np.testing.assert_array_equal(tile.science, again.science)

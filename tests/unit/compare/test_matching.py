@@ -41,6 +41,7 @@ def truth_of(rows):
     return Truth(
         np.arange(n),
         stamp.astype(int),
+        np.zeros(n, int),
         text,
         text,
         text,

@@ -18,6 +18,7 @@ MODELS = (InjectConfig, CompareConfig, ReportConfig)
         (InjectConfig, {"number": 5, "flux": "rescaled"}, "rescaled needs mag"),
         (InjectConfig, {"number": 5, "mag": [22, 20]}, "low <= high"),
         (InjectConfig, {"number": 5, "min_distance": 3}, "Extra inputs"),
+        (InjectConfig, {"number": 5, "draws": 0}, "greater than or equal to 1"),
         (InjectConfig, {"number": 5, "crowded_separation_fwhm": [0, 2]}, "two positive numbers"),
         (CompareConfig, {"probabilities": [0.5, 0.2]}, "increasing numbers"),
         (CompareConfig, {"max_distance_px": 0}, "greater than 0"),

@@ -1,8 +1,11 @@
 """Tiles: whole on the disk, read where they are used, with the sky in the right place."""
 
+import json
 import mmap
+import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, Sip
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skymill.data.tile import META_KEY, MaskBit, Tile, TileMeta, cutouts
+from skymill.data.tile import META_KEY, MaskBit, Tile, TileMeta, cutouts, release, scratch
 from skymill.errors import DataError
 
 META = TileMeta(
@@ -287,3 +290,60 @@ def test_cutouts_are_copies_in_native_order(path):
     assert not np.shares_memory(found, tile.science)
     assert cutouts(tile.mask, [], [], 5).shape == (0, 5, 5)
     assert cutouts(tile.mask, [3.0], [3.0], 5).dtype == np.uint8
+
+
+def test_a_tile_is_written_as_astropy_writes_it(tmp_path, monkeypatch):
+    """Byte by byte, whatever is written at once."""
+    monkeypatch.setattr("skymill.data.tile.BAND_ROWS", 7)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    random = np.random.default_rng(1)
+    science, rms = random.normal(size=(2, 30, 41)).astype(np.float32)
+    mask = random.integers(8, size=science.shape).astype(np.uint8)
+    tile = Tile(science, rms, mask, wcs, TileMeta("t", "s", "r", 0.4, 25.0, 1.0, None, 3.0))
+    tile.write(tmp_path / "tile.fits")
+    header = wcs.to_header(relax=True)
+    header["SKYMILL"] = json.dumps(asdict(tile.meta), sort_keys=True)
+    images = {"SCI": science, "RMS": rms, "MASK": mask}
+    hdus = [fits.ImageHDU(data, header=header, name=name) for name, data in images.items()]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "astropy.fits")
+
+    assert (tmp_path / "tile.fits").read_bytes() == (tmp_path / "astropy.fits").read_bytes()
+
+
+def test_what_is_released_is_read_again(tmp_path):
+    science = np.arange(12, dtype=np.float32).reshape(3, 4)
+    made = Tile(
+        science, science + 1, science.astype(np.uint8), None, TileMeta("t", "s", "r", 1, 1, 1, None, 1)
+    )
+    made.write(tmp_path / "tile.fits")
+    tile = Tile.read(tmp_path / "tile.fits")
+    before = [np.array(image) for image in (tile.science, tile.rms, tile.mask)]
+    tile.release()
+
+    for image, wanted in zip((tile.science, tile.rms, tile.mask), before, strict=True):
+        assert np.array_equal(image, wanted)
+    assert np.array_equal(tile.window(0, 2, 1, 3).science, science[:2, 1:3])
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("kind", ["scratch", "tile"])
+def test_released_images_take_no_memory_and_keep_their_values(tmp_path, kind):
+    image = scratch((4096, 2048))
+    image[...] = 3.0
+    if kind == "tile":
+        mask = np.zeros(image.shape, dtype=np.uint8)
+        Tile(image, image, mask, None, TileMeta("t", "s", "r", 1, 1, 1, None, 1)).write(
+            tmp_path / "tile.fits"
+        )
+        image = Tile.read(tmp_path / "tile.fits").science
+    image.sum()
+    before = resident_bytes()
+    release(image[10:, 5:])
+
+    assert before - resident_bytes() > 0.9 * image.nbytes
+    assert (image == 3.0).all()

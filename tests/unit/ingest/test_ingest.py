@@ -224,7 +224,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(run, write, star_image, hea
         raise OSError(errno.ENOSPC, "No space left on device")
 
     path = write((star_image, header()))
-    monkeypatch.setattr(fits.HDUList, "writeto", full)
+    monkeypatch.setattr("skymill.data.tile._write_image", full)
 
     with pytest.raises(DataError, match=r"tile\.fits: expected a place .*, found No space left on device"):
         run(path)

@@ -22,6 +22,7 @@ def columns(n=40, seed=14):
     return {
         "flux": flux,
         "flux_true": flux_true,
+        "other_flux": flux_true * generator.normal(1, 0.3, n),
         "flux_bound": 0.05 * flux_true,
         "flux_q025": 0.8 * flux,
         "flux_q16": 0.9 * flux,
@@ -65,7 +66,7 @@ def test_weights_are_repeats_of_rows(name):
 @pytest.mark.parametrize("name", METRICS.names())
 def test_fractions_with_a_binomial_interval_have_one_boolean_column(name):
     metric = METRICS[name]
-    assert (metric.over == "measured") or (len(metric.needs) == 1 and set(metric.needs) <= BOOLEANS)
+    assert metric.over in ("measured", "shared") or (len(metric.needs) == 1 and set(metric.needs) <= BOOLEANS)
 
 
 @pytest.mark.parametrize("name", METRICS.names())

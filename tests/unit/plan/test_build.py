@@ -173,6 +173,17 @@ def test_no_injection_where_none_is_asked_for(planned):
     assert not planned({"inject": None}).of_stage("inject")
 
 
+def test_more_draws_leave_the_others_as_they_are(planned):
+    """Only the comparison is made anew, and what is new."""
+    few, many = (versions(planned({"inject.draws": n})) for n in (1, 2))
+    assert {name for name in few if many[name] != few[name]} == {("compare", "small")}
+    assert set(many) - set(few) == {
+        ("inject", "sky.2"),
+        *(("infer", f"sky.injected2.{name}") for name in ("cnn", "unet")),
+        *(("baseline", f"sky.injected2.{name}") for name in ("sep", "source_extractor")),
+    }
+
+
 def test_tiles_count_by_declared_checksum_not_by_place(planned):
     rows = write_tiles([f"a\tsdss_r\tone/a.fits\t{SHA}\t\t"])
     first = planned(rows).artifact("ingest", "a").recipe.version

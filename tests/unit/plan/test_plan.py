@@ -47,9 +47,35 @@ def test_comparisons_pair_each_catalogue_with_its_truth(planned):
     }
 
 
+def test_comparisons_say_who_is_a_network(planned):
+    found = {entry["detector"]: entry["is_network"] for entry in planned().comparisons()}
+    assert found == {"cnn": True, "unet": True, "sep": False, "source_extractor": False}
+
+
+def test_each_draw_of_galaxies_has_its_truth_and_catalogues(planned):
+    plan = planned({"inject.draws": 3})
+    assert [artifact.recipe.name for artifact in plan.of_stage("inject")] == ["sky", "sky.2", "sky.3"]
+    entries = [entry for entry in plan.comparisons() if entry["dataset"] == "injected:sky"]
+    assert len(entries) == 3 * 4
+    for entry in entries:
+        number = "" if entry["draw"] == 0 else str(entry["draw"] + 1)
+        name = f"sky.{number}" if number else "sky"
+        assert f"/inject/{name}/" in entry["truth"]
+        assert f"/sky.injected{number}.{entry['detector']}/" in entry["catalogue"]
+    assert {entry["draw"] for entry in plan.comparisons() if entry["dataset"] != "injected:sky"} == {0}
+    # The catalogues that a person asked for are those of the tile as it is.
+    assert plan.catalogues() == planned().catalogues()
+    assert len(plan.catalogues()) == 2
+
+
 @pytest.mark.parametrize(
     ("dataset", "label"),
-    [("test_blends", "test_blends"), ("a", "reference:a"), ("a.injected", "injected:a")],
+    [
+        ("test_blends", "test_blends"),
+        ("a", "reference:a"),
+        ("a.injected", "injected:a"),
+        ("a.injected12", "injected:a"),
+    ],
 )
 def test_dataset_labels(dataset, label):
     assert dataset_label(dataset) == label

@@ -290,7 +290,10 @@ class FakeRun:
         folder = self._tile(
             "inject", add_galaxies(self.random, sky.astype(np.float32), ix, iy, mag[chosen], re[chosen])
         )
-        write_sources(folder / "truth.parquet", ix, iy, mag[chosen], re[chosen])
+        # Those with odd numbers are not isolated: two and two of them are a pair.
+        number = np.arange(40)
+        pair_id = np.where(number % 2, 1 + number // 4, 0)
+        write_sources(folder / "truth.parquet", ix, iy, mag[chosen], re[chosen], pair_id)
         self._tile_catalogues(f"{self.tile_id}.injected", f"injected:{self.tile_id}", ix, iy, mag[chosen])
 
     def _tile(self, stage: str, science: np.ndarray) -> Path:
@@ -334,6 +337,7 @@ class FakeRun:
         self.inputs.append(
             {"dataset": dataset, "detector": detector, "catalogue": catalogue, "truth": str(truth)}
         )
+        self.inputs[-1]["is_network"] = detector in NETWORKS
 
     def _compare(self) -> None:
         recipe, folder = self._add("compare", "toy")
@@ -404,12 +408,20 @@ def write_stamps(folder: Path, layers: Mapping[str, np.ndarray]) -> None:
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
 
 
-def write_sources(path: Path, x: np.ndarray, y: np.ndarray, mag: np.ndarray, re: np.ndarray) -> None:
+def write_sources(
+    path: Path,
+    x: np.ndarray,
+    y: np.ndarray,
+    mag: np.ndarray,
+    re: np.ndarray,
+    pair_id: np.ndarray | None = None,
+) -> None:
     """Write a catalogue of known sources."""
     n = len(x)
     more = {"source_id": np.arange(n), "ra": np.full(n, 150.0), "dec": np.full(n, 2.0), "flags": np.zeros(n)}
     flux = image_flux_to_njy(mag_to_image_flux(mag, ZERO_POINT), ZERO_POINT)
     kind = {"kind": ["galaxy"] * n, "is_isolated": np.arange(n) % 2 == 0}
+    more["pair_id"] = np.zeros(n) if pair_id is None else pair_id
     Catalogue.from_columns("sources", {}, x=x, y=y, mag=mag, flux=flux, re=re / 0.2, **more, **kind).write(
         path
     )

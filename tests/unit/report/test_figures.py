@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -226,6 +227,10 @@ def test_without_figures_only_the_outcomes_panel_speaks(matched, palette):
 
 
 def test_own_figures_stand_below_the_published_ones(results):
+    assert {row[0] for row in results.published().rows} == {
+        f"{method}, published" for method in ("U-Net", "CNN", "SExtractor")
+    }
+    results = replace(results, published_datasets=["test_blends"])
     rows = results.published().rows
 
     assert rows[0][1:] == ["7.04", "6.78", "7.59", "7.63", "0.112", "0.04"]

@@ -12,6 +12,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.config.blend import Composition
 from skymill.errors import DataError
 from skymill.report.inventory import Inventory
 from skymill.report.models_section import model_context, text
@@ -87,7 +88,9 @@ def test_blends_of_real_galaxies_stand_beside_the_simulated_ones(material: Mater
     records += tuple(replace(r, dataset="real_blends") for r in records if r.dataset == "test_blends")
     entries = material.inventory.entries
     entries += tuple(replace(entry, name="real") for entry in entries if entry.folder.parent.name == "test")
-    context = page_context(replace(material, scores=Scores(records), inventory=Inventory(entries)))
+    context = page_context(
+        replace(material, scores=Scores(records), inventory=Inventory(entries), run=published_run(material))
+    )
 
     titles = ["Test blends", "Blends of real galaxies"]
     for groups in ("blend_groups", "galleries"):
@@ -101,6 +104,40 @@ def test_blends_of_real_galaxies_stand_beside_the_simulated_ones(material: Mater
     ]
     assert context["published"].rows[-1][0].endswith(", blends of real galaxies")
     assert render(environment(), context).count("Blends of real galaxies: what was found") == 1
+
+
+def published_run(material: Material) -> dict:
+    """Return the run as one of the published recipe, on simulated and on real galaxies."""
+    composition = Composition(population="galaxies", preset="boucaud20").composition()
+    config = {**material.config, "survey": "hst_f160w", "real_blends": composition}
+    config["blend"] = {**config["blend"], **composition}
+    config["populations"] = {"galaxies": {"kind": "parametric", "mag": [18.0, 23.0]}}
+    return {**material.run, "config": config}
+
+
+def test_published_figures_stand_beside_blends_of_their_recipe_alone(material: Material):
+    other = page_context(material)
+    same = page_context(replace(material, run=published_run(material)))
+
+    heading, bar = "Beside published figures", "SExtractor in Boucaud et al. 2020"
+    for context, is_there in ((other, False), (same, True)):
+        page = render(environment(), context)
+        assert (heading in page, bar in page) == (is_there, is_there)
+    (group,) = other["blend_groups"]
+    assert "published" not in group["found"][0].caption
+
+
+def test_galaxies_that_both_found_stand_beneath_the_injected_ones(material: Material):
+    page = render(environment(), page_context(material))
+    assert page.count("on the galaxies that both found</h3>") == 1
+    assert "with other galaxies in other places" not in page
+
+    records = [record for record in material.scores.records if not record.subset.startswith("shared/")]
+    config = {**material.config, "inject": {"draws": 4}}
+    changed = replace(material, scores=Scores(records), run={**material.run, "config": config})
+    page = render(environment(), page_context(changed))
+    assert "on the galaxies that both found</h3>" not in page
+    assert "It was done 4 times with other galaxies in other places" in page
 
 
 def test_gallery_says_why_it_is_empty(material: Material):

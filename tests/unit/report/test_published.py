@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from skymill.config.run import load_config
 from skymill.metrics.photometry import flux_mape, mag_difference, mag_sigma, outlier_fraction
-from skymill.report.published import BY_SEPARATION, OUTCOMES, ROWS, SEPARATIONS
+from skymill.report.published import BY_SEPARATION, OUTCOMES, ROWS, SEPARATIONS, published_datasets
 from skymill.report.results import PUBLISHED_COLUMNS
 
 ZERO_POINT_MAG = 25.96
@@ -69,6 +73,53 @@ def test_what_was_not_published_is_a_dash():
     sextractor = next(row for row in ROWS if row.method.startswith("SExtractor"))
 
     assert sextractor.text(("flux_mape", "all")) == "–"
+
+
+CONFIGS = sorted((Path(__file__).parents[3] / "config").glob("*.yaml"))
+
+
+def resolved(name, **changes):
+    """Return a configuration as the report gets it, by way of JSON, with changes by dotted key."""
+    config = json.loads(json.dumps(load_config(CONFIGS[0].with_name(name)).recipe_params()))
+    for key, value in changes.items():
+        piece = config
+        *path, last = key.split("__")
+        for part in path:
+            piece = piece[part]
+        piece[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_paper_s_recipe_is_that_of_one_configuration(path):
+    expected = ["test_blends"] if path.stem == "boucaud19" else []
+    assert published_datasets(resolved(path.name)) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"survey": "xdf_f160w"},
+        {"blend__group_sizes": {"1": 0.1, "2": 0.9}},
+        {"blend__delta_mag": [0.0, 4.0]},
+        {"blend__separation__limit_px": 24.0},
+        {"populations__galaxies__mag": [18.0, 24.0]},
+        {"populations__galaxies__mag": None},
+        {"blend": {}},
+    ],
+    ids=str,
+)
+def test_another_recipe_is_not_the_paper_s(change):
+    assert published_datasets(resolved("boucaud19.yaml", **change)) == []
+
+
+def test_real_blends_of_the_recipe_count_by_themselves():
+    config = resolved("boucaud19.yaml")
+    config["real_blends"] = {**config["blend"], "population": "images"}
+    config["populations"]["images"] = {"kind": "real", "mag": [18.0, 23.0]}
+    assert published_datasets(config) == ["test_blends", "real_blends"]
+    config["blend"]["delta_mag"] = [0.0, 3.0]
+    assert published_datasets(config) == ["real_blends"]
 
 
 def test_there_is_a_figure_for_each_separation():

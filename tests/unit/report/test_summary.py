@@ -9,7 +9,7 @@ import pytest
 from skymill.metrics.record import MetricRecord
 from skymill.report.inventory import Inventory
 from skymill.report.scores import Scores
-from skymill.report.summary import FEW_REAL, NOTHING_TO_COMPARE, lead, limits
+from skymill.report.summary import ANALYTIC, FEW_REAL, KNOTTED, NOTHING_TO_COMPARE, lead, limits
 
 REFERENCES = ("source_extractor", "sep")
 
@@ -54,6 +54,26 @@ def test_limits_concern_this_run(inventory, run):
     assert any("another detector has found (sep, setting plain)" in line for line in everything)
     assert any("analytic" in line for line in everything)
     assert len(limits(Inventory([]), {})) == 1
+
+
+KNOTS = {"probability": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("populations", "expected"),
+    [
+        ({"a": {"kind": "parametric"}}, [ANALYTIC]),
+        ({"a": {"kind": "parametric", "knots": None}}, [ANALYTIC]),
+        ({"a": {"kind": "parametric", "knots": {"probability": 0}}}, [ANALYTIC]),
+        ({"a": {"kind": "parametric", "knots": KNOTS}}, [KNOTTED]),
+        ({"a": {"kind": "parametric"}, "b": {"kind": "parametric", "knots": KNOTS}}, [KNOTTED]),
+        ({"a": {"kind": "real"}}, []),
+    ],
+)
+def test_the_galaxies_are_said_to_be_as_they_are(populations, expected):
+    lines = limits(Inventory([]), {"populations": populations})
+
+    assert [line for line in lines if line in (ANALYTIC, KNOTTED)] == expected
 
 
 def test_the_few_real_galaxies_are_a_limit(inventory, run):

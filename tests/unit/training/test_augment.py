@@ -20,7 +20,7 @@ from skymill.training.augment import (
     warp,
     window_px,
 )
-from skymill.training.noise import normal_like
+from skymill.training.share import Share, Stream
 
 INPUT_PX, PSF_FWHM_PX = 16, 3.0
 EXACT = AugmentConfig(shift_px=1)
@@ -29,14 +29,15 @@ STILL = AugmentConfig(shift_px=0, quarter_turns=False, flip=False)
 
 def draws_of(n: int, **changes: torch.Tensor) -> Draws:
     """Draws that change nothing, but for `changes`."""
-    return replace(unchanged(n), **changes)
+    widest = float(changes["psf"].max()) if "psf" in changes else 1.0
+    return replace(unchanged(n), **changes, widest=widest)
 
 
 def augment_of(config: AugmentConfig, *, is_noisy: bool = False, seed: int = 1) -> Augment:
     """Augmentation to 16 px, with white noise or none."""
 
-    def noise(light: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return light + normal_like(light, generator) * is_noisy
+    def noise(light: torch.Tensor, stream: Stream) -> torch.Tensor:
+        return light + stream.normal(light.shape) * is_noisy
 
     return Augment(config, INPUT_PX, seed, noise, PSF_FWHM_PX, 1.0)
 
@@ -294,7 +295,7 @@ def test_noise_is_keyed_by_epoch_and_batch_and_validations_by_batch():
 
 def test_planes_are_standard_normal_in_level_and_rise():
     image = torch.zeros(4000, 1, 9, 11)
-    made = planes(image, torch.Generator().manual_seed(3))
+    made = planes(image, Stream(torch.Generator().manual_seed(3)))
     assert made.shape == image.shape
     level, rise_y, rise_x = (
         made[:, 0, 4, 5],
@@ -306,3 +307,26 @@ def test_planes_are_standard_normal_in_level_and_rise():
         assert float(part.std()) == pytest.approx(1.0, abs=0.04)
     # A plane: the second differences vanish.
     assert float(made.diff(n=2, dim=-1).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_row_is_the_same_in_any_process(count):
+    config = AugmentConfig(
+        psf_fwhm_ratio=(1.0, 2.0), added_noise_rms=(0.0, 1.0), background_rms=0.3, zoom=(0.8, 1.2)
+    )
+    augment = augment_of(config, is_noisy=True)
+    windows = windows_of(random_windows(5, window_px(INPUT_PX, config, PSF_FWHM_PX)))
+    parts = [Share(rank, count).part(5) for rank in range(count)]
+    shared = [({name: values[part.rows] for name, values in windows.items()}, part) for part in parts]
+    made = {
+        "training": ([augment(own, 3, 7, part) for own, part in shared], augment(windows, 3, 7)),
+        "validation": (
+            [augment.as_they_are(own, 7, part) for own, part in shared],
+            augment.as_they_are(windows, 7),
+        ),
+    }
+
+    for side, (batches, whole) in made.items():
+        for name, wanted in vars(whole).items():
+            found = torch.cat([getattr(batch, name) for batch in batches])
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5, msg=f"{side}: {name}")

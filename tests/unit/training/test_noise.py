@@ -10,6 +10,7 @@ from skymill.blend.noise import build_noise
 from skymill.config.blend import GaussianNoise, NoNoise, PoissonNoise, RealNoise
 from skymill.errors import ConfigError
 from skymill.training.noise import BATCH_NOISES, MOST_PATCHES, build_batch_noise
+from skymill.training.share import Share, Stream
 
 DRAWS, SIZE = 3000, 12
 KINDS = [
@@ -32,7 +33,7 @@ def light_rms() -> np.ndarray:
 def drawn(kind, survey, tile, seed: int = 0) -> torch.Tensor:
     """Noisy images of one galaxy: (draws, y, x), background rms."""
     light = torch.from_numpy(light_rms()).float().expand(DRAWS, 1, SIZE, SIZE)
-    return build_batch_noise(kind, survey, tile)(light, torch.Generator().manual_seed(seed))[:, 0]
+    return build_batch_noise(kind, survey, tile)(light, Stream(torch.Generator().manual_seed(seed)))[:, 0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,7 +63,7 @@ def test_the_variance_is_what_the_stage_blend_states(survey, sky_tile, kind):
 
 def test_real_noise_keeps_the_correlation_of_the_tile(survey, sky_tile):
     noise = build_batch_noise(RealNoise(tile="t1", patch_px=16), survey, sky_tile())
-    sky = noise(torch.zeros(200, 1, 32, 32), torch.Generator().manual_seed(1))[:, 0].double()
+    sky = noise(torch.zeros(200, 1, 32, 32), Stream(torch.Generator().manual_seed(1)))[:, 0].double()
     along_x = float((sky[:, :, 1:] * sky[:, :, :-1]).mean() / sky.var())
     along_y = float((sky[:, 1:] * sky[:, :-1]).mean() / sky.var())
 
@@ -76,14 +77,14 @@ def test_patches_are_cut_to_the_stamps(survey, sky_tile):
     noise = build_batch_noise(RealNoise(tile="t1", patch_px=16), survey, sky_tile())
     light = torch.zeros(3, 2, 20, 37)
 
-    assert noise(light, torch.Generator().manual_seed(0)).shape == light.shape
+    assert noise(light, Stream(torch.Generator().manual_seed(0))).shape == light.shape
     assert len(noise.patches) <= MOST_PATCHES
 
 
 def test_patches_are_those_of_the_tile_turned_or_not(survey, sky_tile):
     kind = RealNoise(tile="t1", patch_px=8, is_rescaled=False, has_source_noise=False)
     noise = build_batch_noise(kind, survey, sky_tile())
-    drawn_patches = noise(torch.zeros(40, 1, 8, 8), torch.Generator().manual_seed(3))[:, 0]
+    drawn_patches = noise(torch.zeros(40, 1, 8, 8), Stream(torch.Generator().manual_seed(3)))[:, 0]
     known = noise.patches
     turned = torch.cat([known, known.flip(1), known.flip(2), known.flip(1, 2)])
     distance = torch.cdist(drawn_patches.flatten(1), turned.flatten(1)).min(dim=1).values
@@ -107,7 +108,7 @@ def test_light_below_zero_is_no_error(survey, sky_tile, kind):
     # Fourier ringing of noise-free stamps.
     light = torch.full((2, 1, 8, 8), -1e-3)
 
-    assert torch.isfinite(build_batch_noise(kind, survey, sky_tile())(light, torch.Generator())).all()
+    assert torch.isfinite(build_batch_noise(kind, survey, sky_tile())(light, Stream(torch.Generator()))).all()
 
 
 def test_real_noise_needs_its_tile(survey):
@@ -117,3 +118,13 @@ def test_real_noise_needs_its_tile(survey):
 
 def test_every_kind_of_the_configuration_is_registered():
     assert BATCH_NOISES.names() == ["gaussian", "none", "poisson", "real"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_each_row_gets_its_noise_in_any_process(survey, sky_tile, kind):
+    light = torch.from_numpy(light_rms()).float().expand(7, 1, SIZE, SIZE)
+    noise = build_batch_noise(kind, survey, sky_tile())
+    parts = [Share(rank, 3).part(7) for rank in range(3)]
+    made = [noise(light[part.rows], Stream(torch.Generator().manual_seed(4), part)) for part in parts]
+
+    assert torch.equal(torch.cat(made), noise(light, Stream(torch.Generator().manual_seed(4))))

@@ -262,6 +262,14 @@ def test_an_ensemble_gives_the_mean_of_its_members(members, make_recipe, files, 
         torch.testing.assert_close(given, (one + other) / 2)
 
 
+def test_members_that_started_from_a_network_are_joined(members, make_recipe, files, tmp_path):
+    recipe = make_recipe("unet", "mask_flux", max_epochs=1)
+    recipe["params"]["model"]["start"] = {"model": "test_r/net"}
+    join_models(recipe, [folder / "model.yaml" for folder in members], **files, folder=tmp_path)
+
+    assert len(load_model(tmp_path).card.network.members) == 2
+
+
 def test_networks_of_two_forms_are_joined(members, make_recipe, files, tmp_path):
     """The mean of the numbers is of both; masks and share are those of the only member that gives them."""
     cnn, both = tmp_path / "cnn", tmp_path / "both"
