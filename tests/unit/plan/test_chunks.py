@@ -48,6 +48,18 @@ def test_chunks_change_no_artifact(chunked, per_job):
     assert len(list(many.chunks)) == -(-5 // per_job) * 12
 
 
+def test_each_draw_of_injected_galaxies_has_its_chunks(chunked):
+    def listed(plan):
+        return {(a.recipe.stage, a.recipe.name): a.recipe.version for a in plan}
+
+    plan = chunked(**{"inject.draws": 2})
+    assert listed(plan) == listed(chunked(1, **{"inject.draws": 2}))
+    assert plan.comparisons() == chunked(1, **{"inject.draws": 2}).comparisons()
+    (parent,) = plan.chunks.manifests_for(plan.chunks.chunk("infer", "2-4.injected2.cnn"))
+    assert parent == str(plan.chunks.chunk("inject", "2-4.2").manifest)
+    assert list(plan.chunks.chunk("inject", "2-4.2").members) == ["t2.2", "t3.2"]
+
+
 def test_each_artifact_of_a_tile_is_in_one_chunk(chunked):
     plan = chunked()
     found = [(chunk.stage, name) for chunk in plan.chunks for name in chunk.members]
