@@ -1,4 +1,4 @@
-from skymill.detectors.chunk import baseline_chunk
+from skymill.detectors.baseline import baseline_chunk
 from skymill.joblog import job_log
 
 with job_log(snakemake.log[0]):

@@ -1,4 +1,4 @@
-from skymill.detectors.chunk import infer_chunk
+from skymill.detectors.infer import infer_chunk
 from skymill.joblog import job_log
 
 with job_log(snakemake.log[0]):

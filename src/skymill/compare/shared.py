@@ -28,6 +28,7 @@ from skymill.compare.figures import figure, sampling_groups
 from skymill.metrics.bootstrap import bootstrap_intervals
 from skymill.metrics.record import MetricRecord
 from skymill.metrics.registry import METRICS
+from skymill.metrics.shared import OF_EACH, RATIO, SUBSETS, shared_subset
 from skymill.rng import rng
 
 if TYPE_CHECKING:
@@ -36,16 +37,7 @@ if TYPE_CHECKING:
     from skymill.catalog.catalogue import Catalogue
     from skymill.config.compare import CompareConfig
 
-OF_EACH = ("flux_mape", "flux_ape_median")
-"""Metrics of either detector."""
-RATIO = "flux_mape_ratio"
-SUBSETS = ("isolated", "blended", "both_found")
 Columns = Mapping[str, "NDArray"]
-
-
-def shared_subset(other: str, subset: str) -> str:
-    """Name a subset of the galaxies that a detector shares with another one."""
-    return f"shared/{other}/{subset}"
 
 
 def shared_records(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from skymill.data.survey import Survey
 from skymill.data.tile import Tile
 from skymill.detectors.build import ThresholdDetector, build_detector
 from skymill.errors import DataError
+from skymill.provenance.chunk import Member, make_chunk
 from skymill.provenance.record import recording
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,20 @@ def baseline_tile(recipe: Mapping[str, Any], tile: str | Path, output: str | Pat
         log.info("%s: %d sources", recipe["name"], len(found))
         record.rows = len(found)
         record.extra["tools"] = detector.tools()
+
+
+def baseline_chunk(
+    members: Iterable[Mapping[str, Any]], manifests: Sequence[str | Path], code: str, output: str | Path
+) -> None:
+    """Run a baseline on a chunk of tiles.
+
+    Parameters and errors are those of :func:`skymill.provenance.chunk.make_chunk`.
+    """
+
+    def make(member: Member) -> None:
+        baseline_tile(member.recipe, member.inputs["tile"], member.outputs["catalogue"])
+
+    make_chunk(members, make, manifests=manifests, code=code, output=output)
 
 
 def baseline_blends(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from skymill.config.detect import CandidateConfig
 from skymill.data.tile import Tile
 from skymill.detectors.neural import NeuralDetector
 from skymill.models.device import choose_device, describe_device
+from skymill.provenance.chunk import Member, make_chunk
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, load_model
 from skymill.training.finder_card import load_finder
@@ -75,3 +76,22 @@ def load_detector(
     config = CandidateConfig.model_validate(recipe["params"]["candidates"])
     found_by = None if finder is None else load_finder(finder)
     return NeuralDetector(config, load_model(Path(model)), finder=found_by)
+
+
+def infer_chunk(
+    members: Iterable[Mapping[str, Any]], manifests: Sequence[str | Path], code: str, output: str | Path
+) -> None:
+    """Measure a chunk of tiles with a network, which is loaded when the first tile needs it.
+
+    Parameters and errors are those of :func:`skymill.provenance.chunk.make_chunk`.
+    """
+    loaded: dict[Path, NeuralDetector] = {}
+
+    def make(member: Member) -> None:
+        model, finder = Path(member.inputs["weights"]).parent, member.inputs.get("finder_weights")
+        if model not in loaded:
+            loaded[model] = load_detector(member.recipe, model, finder)
+        tile, output = member.inputs["tile"], member.outputs["catalogue"]
+        infer_tile(member.recipe, tile, model, output, finder, loaded[model])
+
+    make_chunk(members, make, manifests=manifests, code=code, output=output)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from skymill.compare.shared import OF_EACH, RATIO, SUBSETS, shared_subset
 from skymill.metrics.record import MetricRecord
+from skymill.metrics.shared import OF_EACH, RATIO, SUBSETS, shared_subset
 from skymill.report.facts import Table
 from skymill.report.headline import numbers, value_text
 from skymill.report.look import Palette, Style
