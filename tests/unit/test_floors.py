@@ -20,7 +20,7 @@ FLOORS = [
     {"registry", "rng", "errors", "joblog"},
     {"provenance", "config", "metrics", "slurm"},
     {"models", "catalog", "data"},
-    {"tasks", "blend", "simulate", "ingest"},
+    {"tasks", "blend", "simulate", "ingest", "survey"},
     {"training", "bound", "scene"},
     {"inference", "compare"},
     {"detectors"},

@@ -21,7 +21,7 @@ KEYS = (
     ("source_id",),
 )
 """Columns that together name a row, in the order in which they are tried; -1 in the last one means 'no name'."""
-GROUPS = ("dataset", "detector", "stamp_id")
+GROUPS = ("dataset", "detector", "stamp_id", "tile_id")
 """Columns that say which image a position is on."""
 DEFAULT_DISTANCE_PX = 1.0
 

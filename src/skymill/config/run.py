@@ -18,6 +18,7 @@ from skymill.config.finder import FinderConfig
 from skymill.config.ingest import IngestConfig
 from skymill.config.scene import SceneConfig
 from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
+from skymill.config.survey import SurveyCatalogueConfig
 from skymill.config.train import EnsembleConfig, ModelConfig
 from skymill.errors import ConfigError
 
@@ -90,6 +91,9 @@ class RunConfig(ConfigModel):
         BoundConfig(), description="The least error that the noise of the test blends allows; null: none."
     )
     compare: CompareConfig = Field(CompareConfig(), description="Matching and metrics.")
+    survey_catalogue: SurveyCatalogueConfig = Field(
+        SurveyCatalogueConfig(), description="The catalogue of all tiles of the tile table (target `survey`)."
+    )
     report: ReportConfig = Field(ReportConfig(), description="The report page.")
 
     @model_validator(mode="before")

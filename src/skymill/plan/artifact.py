@@ -31,11 +31,12 @@ FILES: dict[str, dict[str, str]] = {
     "baseline": {"catalogue": "catalogue.parquet"},
     "bound": {"bounds": "bounds.parquet"},
     "compare": {"metrics": "metrics.json", "matched": "matched.parquet"},
+    "survey": {"index": "index.json"},
 }
 """The files of an artifact by stage and role; the first is the main one."""
 
 
-STAGES = tuple(stage for stage in FILES if stage != "fetch")
+STAGES = tuple(stage for stage in FILES if stage not in ("fetch", "survey"))
 """Stages whose products the report shows."""
 
 TABLE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from skymill.errors import VersionError
 from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
 from skymill.plan.chunks import Chunks
 from skymill.plan.injections import INJECTED, draw_of
+from skymill.plan.surveys import Surveys
 from skymill.provenance.recipe import version_of
 
 BESIDE = ("truth", "bounds")
@@ -56,9 +58,13 @@ class Plan:
         VersionError
             If this run has no such artifact, or has it in another version.
         """
-        found = self._artifacts.get((stage, name)) or self.chunks.find(stage, name)
+        if stage == "survey":
+            found = self.surveys.artifacts.get(name)
+        else:
+            found = self._artifacts.get((stage, name)) or self.chunks.find(stage, name)
         if found is None:
-            names = ", ".join(artifact.recipe.name for artifact in self.of_stage(stage)) or "none"
+            known = self.surveys.artifacts.values() if stage == "survey" else self.of_stage(stage)
+            names = ", ".join(artifact.recipe.name for artifact in known) or "none"
             raise VersionError(f"stage {stage}", expected=f"one of: {names}", found=f"'{name}'")
         if version not in (None, found.recipe.version):
             raise VersionError(
@@ -96,6 +102,33 @@ class Plan:
         found = [artifact for artifact in self._whole("infer") if INJECTED not in artifact.recipe.name]
         tally = self.chunks.tally("infer", "tiles")
         return [*(artifact.file("catalogue") for artifact in found), *([] if tally is None else [str(tally)])]
+
+    @cached_property
+    def surveys(self) -> Surveys:
+        """The survey catalogues; worked out when they are asked for, as no other stage needs them.
+
+        Raises
+        ------
+        ConfigError
+            If the run has no tile table.
+        """
+        return Surveys(self.config, self._versions)
+
+    def _versions(self, stage: str) -> dict[str, str]:
+        own = {artifact.recipe.name: artifact.recipe.version for artifact in self._whole(stage)}
+        return {**own, **self.chunks.versions(stage)}
+
+    def surveyed(self, detector: str) -> list[str]:
+        """Return the files that a survey catalogue waits for: what it reads, but of chunks what ties these together."""
+        stage = self.surveys.stage(detector)
+        own = [
+            path
+            for tile in self.surveys.tiles(detector)
+            if not self.chunks.owns("ingest", tile["tile_id"])
+            for path in (tile["tile"], tile["catalogue"])
+        ]
+        tally = self.chunks.tally(stage, "tiles")
+        return [*own, *([] if tally is None else [str(tally)])]
 
     def compared(self) -> list[str]:
         """Return the files that compare waits for: all that it reads, but of chunks what ties them together."""

@@ -34,6 +34,7 @@ MAIN_FILES = {
     "baseline": "catalogue.parquet",
     "bound": "bounds.parquet",
     "compare": "metrics.json",
+    "survey": "index.json",
 }
 """The file of each stage's artifacts that stands for the whole."""
 NETWORK_STAGES = ("evaluate", "infer")

@@ -1,0 +1,1 @@
+"""One catalogue of overlapping tiles, without duplicates."""
