@@ -321,7 +321,8 @@ def draw(results: Results, path: Path) -> None:
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.yaxis.set_major_formatter(ScalarFormatter())
         panel.yaxis.set_minor_formatter(ScalarFormatter())
-        panel.legend(frameon=False)
+    # Beside the panels, where no curve can lie under it.
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 

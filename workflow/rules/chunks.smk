@@ -1,8 +1,7 @@
-# chunks: functions of the rules that make many tiles in one job, and the job that ties a stage's chunks together
+# What the rules share that make many tiles in one job: functions that look up a chunk of tiles by a rule's wildcards.
 #
-# needs   the manifests of the stage's chunks
-# makes   results/chunks/tally/<stage>.<tiles or injected>.<version>.json  every tile's artifact with its checksums
-# steps   one job a stage; it fails if a tile did, and says why: everything else has been made by then
+# needs   `plan` of common.smk
+# makes   functions
 
 
 # Names of chunks of tiles: rows of the tile table, and what measures them.
@@ -51,27 +50,3 @@ def tallied(wildcards):
     """Manifests of all chunks of a stage."""
     chunks = plan.chunks.of_group(wildcards.stage, wildcards.group)
     return [str(chunk.manifest) for chunk in chunks]
-
-
-rule tally_tiles:
-    input:
-        manifests=tallied,
-    output:
-        tally=f"{CHUNKS}/tally/{{stage}}.{{group}}.{{version}}.json",
-    log:
-        "results/logs/tally/{stage}.{group}.{version}.log",
-    benchmark:
-        "results/benchmarks/tally/{stage}.{group}.{version}.tsv"
-    localrule: True
-    conda:
-        "../../envs/baseline.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(10),
-    params:
-        code=code_stamp("skymill.provenance.chunk"),
-    message:
-        "tally: {wildcards.stage}, {wildcards.group}"
-    script:
-        "../scripts/tally_tiles.py"
