@@ -23,15 +23,19 @@ from skymill.provenance.recipe import version_of
 from skymill.provenance.record import FILENAME
 
 CHUNKS = RESULTS / "chunks"
-SIZES = {100: 1, 1_000: 10}
-"""Tiles per job for tables of up to so many tiles; longer ones have :data:`LARGEST`."""
+SIZES = {20: 1, 100: 10, 1_000: 25}
+"""Tiles per job for tables of up to so many tiles; longer ones have :data:`LARGEST`.
+
+A job's start costs 2 s of a core, an SDSS frame 0.8 s a stage (docs/scaling.md): among 25 of them the start is a tenth.
+In short tables, jobs for all cores count for more.
+"""
 LARGEST = 100
 
 
 def tiles_per_job(n_tiles: int) -> int:
     """Return how many tiles are one job where the configuration does not say: at most 100 jobs up to 10,000 tiles.
 
-    In steps of ten, so that a table to which tiles are added seldom gets other chunks.
+    In large steps, so that a table to which tiles are added seldom gets other chunks.
     """
     return next((size for most, size in SIZES.items() if n_tiles <= most), LARGEST)
 
