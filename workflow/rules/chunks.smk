@@ -1,4 +1,4 @@
-# What the rules share that make many tiles in one job: functions that look up a chunk of tiles by a rule's wildcards.
+# What the rules about many tiles share: functions that look up a chunk of tiles or a survey catalogue by a rule's wildcards.
 #
 # needs   `plan` of common.smk
 # makes   functions
@@ -50,3 +50,18 @@ def tallied(wildcards):
     """Manifests of all chunks of a stage."""
     chunks = plan.chunks.of_group(wildcards.stage, wildcards.group)
     return [str(chunk.manifest) for chunk in chunks]
+
+
+def survey_catalogues(wildcards):
+    """Survey catalogues, looked up when they are asked for."""
+    return [artifact.file("index") for artifact in plan.surveys.artifacts.values()]
+
+
+def catalogues_of_tiles(wildcards):
+    """What a survey catalogue is made of."""
+    return plan.surveyed(wildcards.name)
+
+
+def tiles_of_survey(wildcards, input):
+    """Each tile's name, image and catalogue."""
+    return Later(partial(plan.surveys.tiles, wildcards.name))

@@ -6,21 +6,6 @@
 # steps   one job a network and detector. No part of `all`: the report does not wait for it
 
 
-def survey_catalogues(wildcards):
-    """Survey catalogues, looked up when they are asked for."""
-    return [artifact.file("index") for artifact in plan.surveys.artifacts.values()]
-
-
-def catalogues_of_tiles(wildcards):
-    """What a survey catalogue is made of."""
-    return plan.surveyed(wildcards.name)
-
-
-def tiles_of_survey(wildcards, input):
-    """Each tile's name, image and catalogue."""
-    return Later(partial(plan.surveys.tiles, wildcards.name))
-
-
 rule survey:
     input:
         survey_catalogues,
