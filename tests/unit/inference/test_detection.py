@@ -142,3 +142,12 @@ def test_finding_does_not_depend_on_other_tiles():
     finder.find(replace(first, science=first.science + 100))
 
     np.testing.assert_array_equal(finder.find(first)["x"], alone["x"])
+
+
+@pytest.mark.parametrize("n_bad", [0, 1, 100, 101, 254, 255])
+def test_the_rms_of_a_single_block_is_the_median_of_its_good_pixels(n_bad: int):
+    generator = np.random.default_rng(n_bad)
+    rms, bad = generator.uniform(1, 2, (16, 16)).astype(np.float32), np.zeros((16, 16), bool)
+    bad.flat[generator.permutation(256)[:n_bad]] = True
+
+    np.testing.assert_allclose(smooth_rms(rms, bad), np.median(rms[~bad]), rtol=1e-6)
