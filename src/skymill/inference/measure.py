@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH_SIZE = 128
-"""Larger batches leave the caches of a CPU: no faster."""
+"""Larger batches were no faster on a CPU."""
 FILL_PX = 5
 """Side of the square of pixels that a bad one is filled from."""
 LEAST_RADIUS_PX = 3.0
