@@ -13,7 +13,8 @@ from skymill.registry import Registry
 SEPARATIONS: Registry[Callable[[Any, float, float], tuple[float, float]]] = Registry("kind of separation")
 """By the `kind` of their configuration: (config, radius_px of one, of the other) give (smallest, largest) in px.
 
-The distance is drawn in between (:func:`draw_distance`); a pair whose smallest distance is not below its largest is never made.
+The distance is drawn in between (:func:`draw_distance`); a pair whose smallest distance is not below its largest is
+never made.
 """
 
 

@@ -68,7 +68,9 @@ def match_positions(
     """
     first, rows1 = _finite(x1, y1)
     second, rows2 = _finite(x2, y2)
-    brightness = np.zeros(len(rows1)) if brightness1 is None else np.asarray(brightness1, dtype=np.float64)[rows1]
+    brightness = (
+        np.zeros(len(rows1)) if brightness1 is None else np.asarray(brightness1, dtype=np.float64)[rows1]
+    )
     return _match(first, rows1, second, rows2, max_distance, np.nan_to_num(brightness, nan=-np.inf))
 
 

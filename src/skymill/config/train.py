@@ -215,8 +215,8 @@ class AugmentConfig(ConfigModel):
         0.0,
         ge=0,
         le=3,
-        description="A galaxy that shares its peak of light with a fainter neighbour is put on that peak, where it would "
-        "be found, if that is within so many FWHM of the PSF; also in validation. 0: it stays on its centre.",
+        description="A galaxy that shares its peak of light with a fainter neighbour is put on that peak, where it "
+        "would be found, if that is within so many FWHM of the PSF; also in validation. 0: it stays on its centre.",
     )
     zoom: Range = Field(
         (1.0, 1.0),

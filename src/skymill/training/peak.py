@@ -57,7 +57,7 @@ def peak_offset(light: Tensor, psf_sigma_px: float, reach_px: int) -> Tensor:
         place = place + torch.stack([step // 3 - 1, step % 3 - 1], dim=1)
 
     def share(where: Tensor) -> Tensor:
-        """The galaxy's share of the light at (b, 2) places."""
+        """Return the galaxy's share of the light at (b, 2) places."""
         index = (rows, where[:, 0], where[:, 1])
         return own[index] / total[index].clamp(min=torch.finfo(total.dtype).tiny)
 
