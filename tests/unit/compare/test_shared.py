@@ -50,7 +50,7 @@ def test_figures_of_the_galaxies_that_both_have_found(found):
     rival = found("sep", {0: 80, 2: 160, 3: 150, 4: 70, 6: 220})
     figures = of(shared_records({"unet": network, "sep": rival}, TILE, {"unet"}, CONFIG, 1))
 
-    # One isolated galaxy is shared: too few for a subset. Blended are 2, 3, 4 and 6; both of a pair are found in the first one only.
+    # One isolated galaxy is shared: too few. Blended are 2, 3, 4, 6; only of the first pair are both found.
     assert {subset for _, _, subset in figures} == {
         f"shared/{other}/{subset}" for other in ("unet", "sep") for subset in ("all", "blended", "both_found")
     }
