@@ -10,9 +10,10 @@ no purity. FILE gets the figures as a run's metrics.json has them; `skymill ship
 patches onto the card.
 
 Every detector is given the same images and rms. A detection is real if an object is within the distance that the
-finder's card says (on patches, for large galaxies, as many times farther as the finder was trained with), surest detection first (brightest first for detectors without a probability). One beside a source
-that is too faint or too near a brighter one to be an object is left out: it is neither right nor wrong. Figures are at
-each detector's own threshold; "at purity of" SExtractor are the finder's where its purity on the patches is that one's.
+finder's card says (on patches, for large galaxies, as many times farther as the finder was trained with), surest
+detection first (brightest first for detectors without a probability). One beside a source that is too faint or too
+near a brighter one to be an object is left out: it is neither right nor wrong. Figures are at each detector's own
+threshold; "at purity of" SExtractor are the finder's where its purity on the patches is that one's.
 """
 
 from __future__ import annotations

@@ -19,11 +19,10 @@ REACH_SIGMA = 3.0
 
 
 def centre_target(patches: Patches, sigma_px: Tensor) -> Tensor:
-    """Splat each object as a Gaussian of its own width (k,) onto a map (b, y, x); of overlapping ones the higher value
-    counts.
+    """Splat each object as a Gaussian of its own width (k,) onto a map (b, y, x).
 
-    The pixel that holds an object's centre has the value 1. The others have ``exp(-d**2 / (2 sigma**2))``, with d the
-    distance to the centre itself, not to that pixel's.
+    Of overlapping ones the higher value counts. The pixel that holds an object's centre has the value 1. The others
+    have ``exp(-d**2 / (2 sigma**2))``, with d the distance to the centre itself, not to that pixel's.
     """
     b, height, width = patches.segment.shape
     reach = ceil(REACH_SIGMA * float(sigma_px.max())) if len(sigma_px) else 0
