@@ -185,9 +185,14 @@ def _read_catalogue(path: Path) -> Columns:
             theta=table["THETA_IMAGE"],
             flux_radius=table["FLUX_RADIUS"],
             kron_radius=table["KRON_RADIUS"],
-            fwhm=table["FWHM_IMAGE"],
+            fwhm=_width(table["FWHM_IMAGE"]),
             flags=translate_flags(table["FLAGS"].astype(np.int64)),
         )
+
+
+def _width(fwhm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return widths, px; NaN for the negative ones that SExtractor gives to sources without a core."""
+    return np.where(fwhm < 0, np.float32(np.nan), fwhm)
 
 
 def translate_flags(flags: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from skymill.catalog.flags import Flag
 from skymill.config.detect import COLD, HOT, PLAIN, SourceExtractorConfig
@@ -129,6 +130,16 @@ def test_flags_are_translated():
         Flag.SATURATED | Flag.EDGE,
     ]
     assert translate_flags(flags).tolist() == expected
+
+
+def test_a_width_that_was_not_measured_is_not_a_number(tmp_path):
+    """SExtractor gives a negative FWHM to faint sources without a core."""
+    names = [name for name in files.OUTPUT_COLUMNS if name != "FLAGS"]
+    rows = np.zeros(2, dtype=[(name, "f4") for name in names] + [("FLAGS", "i2")])
+    rows["FWHM_IMAGE"] = [3.5, -0.07]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(rows)]).writeto(tmp_path / "found.fits")
+
+    np.testing.assert_array_equal(module._read_catalogue(tmp_path / "found.fits")["fwhm"], [3.5, np.nan])
 
 
 @needs_program
