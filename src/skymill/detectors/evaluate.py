@@ -21,7 +21,7 @@ from skymill.data.tile import Tile
 from skymill.detectors.measurement import QUANTILES, photometry
 from skymill.errors import DataError
 from skymill.inference.measure import measure
-from skymill.models.device import choose_device, describe_device
+from skymill.models.device import choose_device, describe_device, peak_memory_mb
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, Model, load_model
 
@@ -71,7 +71,7 @@ def evaluate_model(
         found.write(output)
         log.info("%s: %d galaxies on %d blends", recipe["name"], len(found), len(blends))
         record.rows = len(found)
-        record.extra["device"] = describe_device(choose_device())
+        record.extra.update(device=describe_device(choose_device()), peak_memory_mb=peak_memory_mb())
 
 
 def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Survey) -> dict[str, NDArray]:

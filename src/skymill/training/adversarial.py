@@ -21,10 +21,8 @@ from skymill.tasks.batch import Batch
 from skymill.tasks.registry import Task
 from skymill.training.augment import Augment
 from skymill.training.film import FILM, Film
+from skymill.training.history import OF_A_CRITIC
 from skymill.training.loop import BlendModule
-
-COLUMNS = ("critic_loss", "adversarial_loss")
-"""Of the history: means over the blends of an epoch's training."""
 
 
 class AdversarialModule(BlendModule):
@@ -55,7 +53,7 @@ class AdversarialModule(BlendModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(rng(augment.seed, "train", "critic").integers(2**62)))
             self.critic = Critic(critic)
-        self.sums = {name: [] for name in COLUMNS}
+        self.sums = {name: [] for name in OF_A_CRITIC}
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Make the optimiser of the network and that of the critic, which forgets sooner and decays nothing."""
@@ -90,7 +88,7 @@ class AdversarialModule(BlendModule):
         self.critic.requires_grad_(requires_grad=True)
 
         self._note("train", loss, len(batch.image))
-        for name, value in zip(COLUMNS, (judged, verdict), strict=True):
+        for name, value in zip(OF_A_CRITIC, (judged, verdict), strict=True):
             self.sums[name].append(value.detach() * len(batch.image))
 
     def _step(self, optimiser: Any, loss: Tensor) -> None:
