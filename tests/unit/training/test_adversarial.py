@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from skymill.errors import ConfigError
+from skymill.inference.deblend import deblend
+from skymill.inference.measure import measure
 from skymill.training import loop
 from skymill.training.adversarial import AdversarialModule
 from skymill.training.card import load_model
@@ -98,6 +101,17 @@ def test_the_critic_is_no_part_of_the_model(trained: Path):
 
     assert load_file(trained / "weights.safetensors").keys() == model.network.state_dict().keys()
     assert not any("critic" in name for name in load_file(trained / "weights.safetensors"))
+
+
+def test_the_model_measures_and_deblends_sources_of_a_tile(trained, sky_tile):
+    tile, model = sky_tile(), load_model(trained)
+    tile.science[90:110, 120:140] += 5.0
+    x, y = np.array([130.0, 30.2]), np.array([100.0, 40.0])
+    columns, found = measure(tile, x, y, model, device="cpu"), deblend(tile, x, y, model, device="cpu")
+
+    assert np.isfinite(columns["flux"]).all() and (columns["flux_q16"] < columns["flux_q84"]).all()
+    assert found.images.shape == found.neighbours.shape == (2, 16, 16) and found.masks is None
+    assert (found.images >= 0).all() and found.images[0].sum() > 10 * found.images[1].sum()
 
 
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(recipe, files, trained, tmp_path, repository):
