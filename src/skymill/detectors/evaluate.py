@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def evaluate_model(
         larger groups.
     """
     folder = Path(model)
+    began_s = process_time()
     parents = {"stamps": stamps, "truth": truth, "card": folder / CARD, "weights": folder / WEIGHTS}
     with recording(recipe, Path(output).parent, parents=parents) as record, StampSet.open(stamps) as blends:
         survey = Survey.model_validate(recipe["params"]["survey"])
@@ -71,7 +73,11 @@ def evaluate_model(
         found.write(output)
         log.info("%s: %d galaxies on %d blends", recipe["name"], len(found), len(blends))
         record.rows = len(found)
-        record.extra.update(device=describe_device(choose_device()), peak_memory_mb=peak_memory_mb())
+        record.extra.update(
+            device=describe_device(choose_device()),
+            cpu_s=process_time() - began_s,
+            peak_memory_mb=peak_memory_mb(),
+        )
 
 
 def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Survey) -> dict[str, NDArray]:

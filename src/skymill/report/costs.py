@@ -17,7 +17,7 @@ HEADER = (
     "Weights (MB)",
     "Training (h)",
     "Trained on",
-    "Inference (ms a galaxy)",
+    "Inference (processor ms a galaxy)",
     "Inference on",
     "Memory (MB)",
 )
@@ -64,9 +64,9 @@ def _of_inference(inventory: Inventory, name: str) -> tuple[str, ...]:
     if evaluated is None or not evaluated.rows:
         return (ABSENT,) * 3
     extra = evaluated.record.get("extra", {})
-    memory = extra.get("peak_memory_mb")
+    spent_s, memory = extra.get("cpu_s"), extra.get("peak_memory_mb")
     return (
-        f"{1000 * evaluated.wall_time_s / evaluated.rows:.1f}",
+        ABSENT if spent_s is None else f"{1000 * spent_s / evaluated.rows:.1f}",
         str(extra.get("device", ABSENT)),
         ABSENT if memory is None else f"{memory:.0f}",
     )
