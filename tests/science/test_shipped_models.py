@@ -33,6 +33,11 @@ def test_a_shipped_network_fits_the_code_and_its_survey(folder):
     assert card.hours > 0 and card.device and card.limits
 
 
-def test_all_of_them_together_are_small():
-    total = sum(path.stat().st_size for folder in MODELS for path in folder.glob("*.safetensors"))
+@pytest.mark.parametrize("has_critic", [False, True])
+def test_all_of_a_family_together_are_small(has_critic):
+    """Networks that were trained with a critic are a family of their own."""
+    folders = [
+        folder for folder in MODELS if ("critic:" in (folder / "model.yaml").read_text()) == has_critic
+    ]
+    total = sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors"))
     assert total <= LARGEST_BYTES

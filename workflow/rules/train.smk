@@ -1,7 +1,8 @@
 # train: a network learns from blends that are composed as it goes
 #
 # needs   simulate/<population>; for real noise the tile ingest/<tile>
-# makes   train/<model>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png
+# makes   train/<model>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png;
+#         beside them film.png, what is drawn after each epoch, if the training has a critic
 # steps   one job a model, on a GPU if there is one; a job that was killed goes on from its last checkpoint. With the
 #         resources tasks_per_node, nodes and mpi=srun it shares its batches among several (docs/cluster.md).
 #         Shipped models (config: pretrained) are checked and taken as they are

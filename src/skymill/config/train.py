@@ -1,7 +1,7 @@
-"""Options of a model: network, task and training.
+"""Options of a model: task and training, and the network of :mod:`skymill.config.network`.
 
-Nothing here imports torch: the workflow is parsed without it. A network or a task is added by a class here, in the
-union below it, and a file in ``skymill.models`` or ``skymill.tasks`` that registers the same `kind`.
+Nothing here imports torch: the workflow is parsed without it. A task is added by a class here, in the union below it,
+and a file in ``skymill.tasks`` that registers the same `kind`.
 """
 
 from __future__ import annotations
@@ -11,82 +11,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.network import NetworkConfig
 
-Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=7)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
-class PolarConfig(ConfigModel):
-    """Convolutions over rings and sectors around the stamp's centre, with a dense head."""
-
-    rings: int = Field(
-        24, ge=4, le=256, description="Rings; their radii grow geometrically to half of the stamp's side."
-    )
-    angles: int = Field(32, ge=8, le=256, multiple_of=8, description="Sectors in each ring.")
-    widths: Widths = Field(
-        (32, 64, 96), description="Channels of each level; each after the first halves the sectors."
-    )
-    depth: PositiveInt = Field(
-        1, le=8, description="Pairs of convolutions in each level after its first one."
-    )
-    dense: PositiveInt = Field(192, description="Units of each of the two dense layers before the outputs.")
-
-    @property
-    def stride(self) -> int:
-        """Number that the input's side must be a multiple of."""
-        return 2
-
-
-class CnnConfig(PolarConfig):
-    """Convolutions over rings and sectors of the stamp, with a dense head."""
-
-    gives_masks: ClassVar[bool] = False
-
-    kind: Literal["cnn"] = Field(description="Form of the network.")
-
-
-class UnetConfig(PolarConfig):
-    """A U-Net takes the galaxy out of its blend; the same convolutions as the cnn's measure it beside the blend."""
-
-    gives_masks: ClassVar[bool] = True
-
-    kind: Literal["unet"] = Field(description="Form of the network.")
-    unet_widths: Widths = Field(
-        (16, 32, 48, 64), description="Channels of each level of the U-Net; each halves the side."
-    )
-    inner_px: int = Field(
-        64,
-        ge=8,
-        le=1024,
-        multiple_of=8,
-        description="Side of the middle of the stamp that is deblended, or the whole stamp if that is smaller.",
-    )
-
-    @property
-    def stride(self) -> int:
-        """Number that the input's side, or else `inner_px`, must be a multiple of."""
-        return 2 ** len(self.unet_widths)
-
-
-NetworkConfig = Annotated[CnnConfig | UnetConfig, Field(discriminator="kind")]
-
-
-class EnsembleNetwork(ConfigModel):
-    """Networks whose mean is taken; made of trained ones."""
-
-    kind: Literal["ensemble"] = Field(description="Form of the network.")
-    members: Annotated[tuple[NetworkConfig, ...], Field(min_length=2, max_length=100)] = Field(
-        description="The form of each."
-    )
-
-    @property
-    def gives_masks(self) -> bool:
-        """Whether a member gives masks and images."""
-        return any(member.gives_masks for member in self.members)
-
-
-AnyNetwork = Annotated[CnnConfig | UnetConfig | EnsembleNetwork, Field(discriminator="kind")]
-"""What a model card can describe."""
 
 
 class FluxTaskConfig(ConfigModel):
@@ -94,6 +21,8 @@ class FluxTaskConfig(ConfigModel):
 
     needs_masks: ClassVar[bool] = False
     """Whether the network has to give masks."""
+    needs_images: ClassVar[bool] = False
+    """Whether the network has to give images."""
     learns_masks: ClassVar[bool] = False
     """Whether the masks that a network gives are learned."""
     learns_images: ClassVar[bool] = False
@@ -145,7 +74,55 @@ class MaskFluxTaskConfig(FluxTaskConfig):
         return self.share_weight > 0
 
 
-TaskConfig = Annotated[FluxTaskConfig | MaskFluxTaskConfig, Field(discriminator="kind")]
+class CriticConfig(ConfigModel):
+    """A second network that learns to tell drawn images from true ones while the first learns to draw them."""
+
+    weight: PositiveFloat = Field(
+        0.01, le=100, description="Weight of what the critic thinks of the images beside the other losses."
+    )
+    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=5)] = Field(
+        (24, 48, 48), description="Channels of each of its layers; each halves the side."
+    )
+    learning_rate_ratio: PositiveFloat = Field(
+        1.0, le=100, description="Its learning rate over the network's."
+    )
+
+
+class DeblendTaskConfig(FluxTaskConfig):
+    """Images of the galaxy and of its neighbours in linear light, and the flux that the galaxy's image says."""
+
+    needs_images: ClassVar[bool] = True
+    learns_images: ClassVar[bool] = True
+
+    kind: Literal["deblend"] = Field(description="What is learned.")
+    outputs: Literal["central"] = Field("central", description="Galaxies whose flux is given.")
+    flux_weight: float = Field(1.0, ge=0, description="Weight of the flux's loss; it acts on no image.")
+    pixel_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of |Δ asinh| of the pixels of both images, units of the background rms.",
+    )
+    peak_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of ln of the galaxy's root-mean-square error of linear pixels over its brightest one: the "
+        "PSNR in units of 8.7 dB.",
+    )
+    light_weight: float = Field(1.0, ge=0, description="Weight of |Δ ln| of all light of the galaxy's image.")
+    conservation_weight: float = Field(
+        1.0, ge=0, description="Weight of |Δ ln| of all light of both images together: that of the blend."
+    )
+    critic: CriticConfig | None = Field(
+        CriticConfig(), description="The critic of an adversarial training; null: none."
+    )
+
+
+TaskConfig = Annotated[FluxTaskConfig | MaskFluxTaskConfig | DeblendTaskConfig, Field(discriminator="kind")]
+
+
+def critic_of(task: ConfigModel) -> CriticConfig | None:
+    """Return the critic that a task is trained with; None for all but adversarial trainings."""
+    return task.critic if isinstance(task, DeblendTaskConfig) else None
 
 
 class NoDecay(ConfigModel):
@@ -350,6 +327,10 @@ class ModelConfig(ConfigModel):
         if self.task.needs_masks and not self.network.gives_masks:
             raise ValueError(
                 f"network: expected one with masks for task {self.task.kind}, found {self.network.kind}; take unet"
+            )
+        if self.task.needs_images and not self.network.gives_images:
+            raise ValueError(
+                f"network: expected one with images for task {self.task.kind}, found {self.network.kind}; take branched"
             )
         return self
 

@@ -14,7 +14,7 @@ from skymill.data.stamps import StampSet, write_shard
 from skymill.data.survey import Survey
 from skymill.data.tile import cutouts
 from skymill.detectors.evaluate import chunks, mosaic_at
-from skymill.detectors.image_quality import image_quality
+from skymill.detectors.image_quality import conservation, image_quality
 from skymill.inference.deblend import Deblended, deblend
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, Model, load_model
@@ -88,7 +88,11 @@ def _deblend_some(
     tile, x, y = mosaic_at(blends, central, rows, survey, gap_px)
     part = deblend(tile, x, y, model)
     size = part.images.shape[-1]
-    alone, _, _ = mosaic_at(blends, central, rows, survey, gap_px, layer="central")
-    seen, true = (cutouts(image.science, x, y, size) for image in (tile, alone))
+    alone, others = (
+        mosaic_at(blends, central, rows, survey, gap_px, layer=layer)[0]
+        for layer in ("central", "neighbours")
+    )
+    seen, true, rest = (cutouts(image.science, x, y, size) for image in (tile, alone, others))
     on_x, on_y = (size // 2 + axis - np.rint(axis) for axis in (x, y))
-    return part, image_quality(part.images, seen, true, on_x, on_y)
+    errors = image_quality(part.images, seen, true, on_x, on_y)
+    return part, errors | conservation(part.images + part.neighbours, seen, true + rest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from skymill.data.tile import Tile
 from skymill.detectors.measurement import QUANTILES, photometry
 from skymill.errors import DataError
 from skymill.inference.measure import measure
-from skymill.models.device import choose_device, describe_device
+from skymill.models.device import choose_device, describe_device, peak_memory_mb
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, Model, load_model
 
@@ -60,6 +61,7 @@ def evaluate_model(
         larger groups.
     """
     folder = Path(model)
+    began_s = process_time()
     parents = {"stamps": stamps, "truth": truth, "card": folder / CARD, "weights": folder / WEIGHTS}
     with recording(recipe, Path(output).parent, parents=parents) as record, StampSet.open(stamps) as blends:
         survey = Survey.model_validate(recipe["params"]["survey"])
@@ -71,7 +73,11 @@ def evaluate_model(
         found.write(output)
         log.info("%s: %d galaxies on %d blends", recipe["name"], len(found), len(blends))
         record.rows = len(found)
-        record.extra["device"] = describe_device(choose_device())
+        record.extra.update(
+            device=describe_device(choose_device()),
+            cpu_s=process_time() - began_s,
+            peak_memory_mb=peak_memory_mb(),
+        )
 
 
 def _measure_set(blends: StampSet, galaxies: Catalogue, model: Model, survey: Survey) -> dict[str, NDArray]:

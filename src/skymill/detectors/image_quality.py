@@ -37,7 +37,7 @@ def image_quality(
     Returns
     -------
     dict of str to ndarray (n,)
-        Columns of the schema ``deblended``, those that identify the galaxy left out.
+        Columns of the schema ``deblended``, without those that identify the galaxy and those of :func:`conservation`.
     """
     half_px = radius_of_fraction(true, x, y, 0.5, np.inf)
     window_px = np.maximum(half_px, LEAST_WINDOW_PX)
@@ -62,6 +62,26 @@ def image_quality(
             f"{name}_ellipticity_error": ellipticity_error(found, aim["moments"]),
         }
     return columns
+
+
+def conservation(images: NDArray, blends: NDArray, true: NDArray) -> dict[str, NDArray[np.float64]]:
+    """Return how much light is lost or made up.
+
+    Parameters
+    ----------
+    images, blends, true : ndarray (n, y, x)
+        The sum of the images of the central galaxies and of their neighbours, the blends, and the light of all galaxies
+        without noise; the same pixels and unit.
+
+    Returns
+    -------
+    dict of str to ndarray (n,)
+        ``image_conservation_error`` and ``blend_conservation_error``: light over the true light, minus 1. The blend's
+        own is the sum of its noise.
+    """
+    aim = stamp_flux(true)
+    seen = {"image": images, "blend": blends}
+    return {f"{name}_conservation_error": _relative(stamp_flux(light), aim) for name, light in seen.items()}
 
 
 def _relative(value: NDArray, true: NDArray) -> NDArray[np.float64]:

@@ -23,14 +23,17 @@ class Deblended(NamedTuple):
     Parameters
     ----------
     images : ndarray (n, s, s), float32
-        The light that is said to be the galaxy's, image units: a share from 0 to 1 of each pixel of the tile, its noise
-        included.
+        The light that is said to be the galaxy's, image units. From a U-Net it is a share from 0 to 1 of each pixel of
+        the tile, its noise included.
+    neighbours : ndarray (n, s, s), float32
+        The light that is said to be other galaxies'.
     masks : ndarray (n, s, s), uint8, or None
         Bits 1: the galaxy is brighter than the threshold that the network was trained with; 2: its neighbours are.
         None from a network that has not learned masks.
     """
 
     images: NDArray[np.float32]
+    neighbours: NDArray[np.float32]
     masks: NDArray[np.uint8] | None
 
 
@@ -59,24 +62,26 @@ def deblend(tile: Tile, x: NDArray, y: NDArray, model: Model, *, device: str = "
     for start in range(0, max(len(x), 1), BATCH_SIZE):
         some = slice(start, start + BATCH_SIZE)
         parts.append(_deblend_batch(tile, np.asarray(x[some]), np.asarray(y[some]), model, where))
-    images = np.concatenate([part.images for part in parts])
-    learns_masks = model.task.learns_masks
-    return Deblended(images, np.concatenate([part.masks for part in parts]) if learns_masks else None)
+    images, neighbours = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "neighbours")
+    )
+    masks = np.concatenate([part.masks for part in parts]) if model.task.learns_masks else None
+    return Deblended(images, neighbours, masks)
 
 
 @torch.inference_mode()
 def _deblend_batch(tile: Tile, x: NDArray, y: NDArray, model: Model, device: torch.device) -> Deblended:
     bits = cutouts(tile.mask, x, y, model.card.input_px)
-    image, rms, outputs = look_at(tile, x, y, model, device, bits)
-    if outputs.share is None or outputs.masks is None or not model.card.task.learns_images:
+    _, rms, outputs = look_at(tile, x, y, model, device, bits)
+    if outputs.layers is None or not model.card.task.learns_images:
         raise ConfigError(
             f"model {model.card.name}",
             expected="a network that has learned to give images",
             found=f"network {model.card.network.kind}, task {model.card.task.recipe_params()}",
         )
-    size, inner = image.shape[-1], outputs.share.shape[-1]
-    start = size // 2 - inner // 2
-    middle = slice(start, start + inner)
-    light = (outputs.share * image[:, 0, middle, middle]).cpu().numpy() * rms[:, None, None]
-    central, neighbours = (outputs.masks > 0).cpu().numpy().astype(np.uint8).swapaxes(0, 1)
-    return Deblended(light.astype(np.float32), central | neighbours << 1)
+    layers = (outputs.layers.cpu().numpy() * rms[:, None, None, None]).astype(np.float32)
+    masks = None
+    if model.task.learns_masks:
+        central, neighbours = (outputs.masks > 0).cpu().numpy().astype(np.uint8).swapaxes(0, 1)
+        masks = central | neighbours << 1
+    return Deblended(*layers.swapaxes(0, 1), masks)

@@ -74,6 +74,9 @@ for _seen in ("image", "blend"):
     METRICS.register(f"{_seen}_aperture_mape")(
         Metric(images.mean_percent, "percent", (f"{_seen}_aperture_error",))
     )
+    METRICS.register(f"{_seen}_conservation")(
+        Metric(images.mean_percent, "percent", (f"{_seen}_conservation_error",))
+    )
     METRICS.register(f"{_seen}_size_error")(
         Metric(images.median_percent, "percent", (f"{_seen}_size_error",))
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skymill.config.train import AnyNetwork, EnsembleNetwork
-from skymill.models import cnn, unet  # noqa: F401  (imported for their registration)
+from skymill.config.network import AnyNetwork, EnsembleNetwork
+from skymill.models import branched, cnn, unet  # noqa: F401  (imported for their registration)
 from skymill.models.ensemble import Ensemble
 from skymill.models.registry import MODELS
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from skymill.config.train import CnnConfig
+from skymill.config.network import CnnConfig
 from skymill.models.inputs import StampInputs
 from skymill.models.outputs import Outputs
 from skymill.models.polar import PolarHead

@@ -10,7 +10,7 @@ from skymill.models.outputs import Outputs
 
 
 class Ensemble(nn.Module):
-    """Mean of what several networks give; masks and shares are the mean of those that give any.
+    """Mean of what several networks give; masks, shares and images are the mean of those that give any.
 
     Averaging takes out what each has learned by chance; the spread that is left is calibrated like that of a single
     network.
@@ -26,7 +26,7 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, inputs: StampInputs) -> Outputs:
-        """Give the means of numbers, of masks' logits and of shares."""
+        """Give the means of numbers, of masks' logits, of shares and of images."""
         given = [member(inputs) for member in self.members]
         return Outputs(*(_mean(parts) for parts in zip(*given, strict=True)))
 

@@ -18,13 +18,17 @@ class Outputs(NamedTuple):
         Logits of the masks of the central galaxy and of its neighbours, for the middle of the stamps; None for
         networks without masks.
     share : Tensor (b, y, x) or None
-        Share of each pixel's light that is the central galaxy's, 0 to 1, for the same pixels; times the image it is
-        the deblended galaxy.
+        Share of each pixel's light that is the central galaxy's, 0 to 1, for the same pixels; None for networks that do
+        not share the light out.
+    layers : Tensor (b, 2, y, x) or None
+        Images of the central galaxy (the deblended one) and of its neighbours for the same pixels, background rms;
+        None for networks without images.
     """
 
     values: Tensor
     masks: Tensor | None = None
     share: Tensor | None = None
+    layers: Tensor | None = None
 
 
 class Maps(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skymill.config.train import PolarConfig
+from skymill.config.network import PolarConfig
 from skymill.models.compress import asinh
 from skymill.models.inputs import CONDITIONS, StampInputs
 from skymill.models.sectors import Sectors

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skymill.config.train import UnetConfig
+from skymill.config.network import UnetConfig
 from skymill.models.inputs import StampInputs, pixel_channels
 from skymill.models.outputs import Outputs
 from skymill.models.polar import GROUPS, PolarHead
@@ -101,4 +101,6 @@ class Unet(nn.Module):
             features = level(features, skips.pop())
         maps = functional.pixel_shuffle(self.maps(features), 2)  # (b, 3, y, x)
         share = torch.sigmoid(maps[:, 0].float() + FIRST_GUESS)  # (b, y, x)
-        return Outputs(self.polar(inputs, share * inner.image), maps[:, 1:], share)
+        central = share * inner.image
+        layers = torch.stack([central, inner.image - central], dim=1)  # (b, 2, y, x)
+        return Outputs(self.polar(inputs, central), maps[:, 1:], share, layers)

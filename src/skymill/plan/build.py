@@ -225,7 +225,7 @@ class _Builder:
             return gives_images(model.inputs["card"])
         name = self.config.ensembles[name].first if name in self.config.ensembles else name
         model = self.config.models[name]
-        return model.network.gives_masks and model.task.learns_images
+        return model.network.gives_images and model.task.learns_images
 
     def _blend_datasets(self) -> dict[str, Artifact]:
         """Return the sets of blends of this run that detectors are compared on."""

@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from skymill.config.network import AnyNetwork
 from skymill.config.run import RunConfig
-from skymill.config.train import AnyNetwork, TaskConfig
+from skymill.config.train import TaskConfig
 from skymill.errors import ConfigError
 from skymill.plan.artifact import Artifact
 from skymill.provenance.record import sha256
@@ -142,7 +143,7 @@ def gives_images(card: str | Path) -> bool:
         values = yaml.safe_load(Path(card).read_text(encoding="utf-8"))
         network = TypeAdapter(AnyNetwork).validate_python(values["network"])
         task = TypeAdapter(TaskConfig).validate_python(values["task"])
-        return network.gives_masks and task.learns_images
+        return network.gives_images and task.learns_images
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
         raise ConfigError(
             card, expected="a model card with a network and a task", found=str(error)

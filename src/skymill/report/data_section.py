@@ -117,9 +117,10 @@ def _deblended(entry: Entry, inventory: Inventory, background_rms: float, count:
     if source is None:
         return Group(title, (), "The blends are not there.")
     caption = (
-        "The middle of the same blends, the central galaxy as it is without noise, as the network gives it (its share "
-        "of each pixel's light, noise included), the difference of the two (grey: none, dark: too much), and the masks "
-        "that the network gives, where it has learned any: blue the galaxy, orange its neighbours, purple both."
+        "The middle of the same blends, the central galaxy as it is without noise, as the network gives it (a U-Net: "
+        "its share of each pixel's light, noise included), the difference of the two (grey: none, dark: too much), and "
+        "the masks that the network gives, where it has learned any: blue the galaxy, orange its neighbours, purple "
+        "both."
     )
     return _group(title, caption, lambda: deblended_examples(entry, source, background_rms, count))
 

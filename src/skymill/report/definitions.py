@@ -89,6 +89,11 @@ DEFINITIONS = (
         "counts, so faint galaxies have low values.",
     ),
     (
+        "light lost or made up",
+        "The mean of |Σ(galaxy + neighbours) / Σ(all galaxies without noise) - 1| in percent, over all pixels of the "
+        "two images that a network gives of a blend. A U-Net shares out the blend's pixels: its figure is the noise's.",
+    ),
+    (
         "SSIM of an image",
         "Mean structural similarity (Wang et al. 2004; Gaussian window of 1.5 px, K1 = 0.01, K2 = 0.03), averaged over "
         "galaxies: of the same pixels, with the same peak as data range. 1 for equal images; pixels of empty sky count "

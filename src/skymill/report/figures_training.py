@@ -22,12 +22,17 @@ HEIGHT = 230
 MAX_EPOCH_TICKS = 6
 NOT_DRAWN = ("seconds", "step")
 LOGARITHMIC = ("loss", "learning rate")
+LOSSES = ("train_loss", "validation_loss")
+OF_A_CRITIC = ("critic_loss", "adversarial_loss")
+FIRST = ("flux_mape", "image_psnr")
+"""Figures of the task that are drawn before others."""
 PERCENT = ("flux_mape", "flux_bias")
 MAX_FIGURES = 2
 """Figures of the task that are drawn beside loss and learning rate; the CSV has them all."""
 CAPTION = (
     "Training (dotted) and validation (full line). A validation loss that rises while that of the training falls is "
-    "over-fitting; the weights are those of the epoch with the lowest validation loss."
+    "over-fitting; the weights are those of the epoch with the lowest validation loss. Of a critic, dotted: its own "
+    "loss (2: it cannot tell drawn images from true ones), full line: what its verdict costs the network."
 )
 
 
@@ -96,11 +101,14 @@ def training_panel(entry: Entry) -> Panel:
 
 def _groups(history: Mapping[str, NDArray]) -> dict[str, dict[str, NDArray]]:
     """Return the curves of each sub-plot by the label of its y axis, the learning rate last."""
-    losses = {name: values for name, values in history.items() if "loss" in name}
-    rate = {name: values for name, values in history.items() if name == "learning_rate"}
-    figures = {name: values for name, values in history.items() if name not in (*losses, *rate, *NOT_DRAWN)}
-    groups = {"loss": losses}
-    groups |= {_label(name): {name: values} for name, values in list(figures.items())[:MAX_FIGURES]}
+    losses, critic, rate = (
+        {name: values for name, values in history.items() if name in names}
+        for names in (LOSSES, OF_A_CRITIC, ("learning_rate",))
+    )
+    figures = [name for name in history if name not in (*losses, *critic, *rate, *NOT_DRAWN)]
+    figures.sort(key=lambda name: name not in FIRST)
+    groups = {"loss": losses, "critic, training": critic}
+    groups |= {_label(name): {name: history[name]} for name in figures[:MAX_FIGURES]}
     groups["learning rate"] = rate
     return {label: curves for label, curves in groups.items() if curves}
 
@@ -110,9 +118,9 @@ def _label(name: str) -> str:
 
 
 def _curve(x: NDArray, y: NDArray, name: str) -> dict[str, Any]:
-    """Return one curve; training is dotted, all else is of the validation."""
+    """Return one curve; of the training it is dotted, as is the critic's own; all else is a full line."""
     known = np.isfinite(y)
-    colour, dash = (GREY, "dot") if name.startswith("train") else (ACCENT, "solid")
+    colour, dash = (GREY, "dot") if name in ("train_loss", "critic_loss") else (ACCENT, "solid")
     return {
         "type": "scatter",
         "mode": "lines+markers",

@@ -15,6 +15,7 @@ COLUMNS = {
     "ssim": "SSIM",
     "flux_mape": "flux MAPE, all pixels (%)",
     "aperture_mape": "flux MAPE, aperture (%)",
+    "conservation": "light lost or made up (%)",
     "size_error": "size error (%)",
     "ellipticity_error": "ellipticity error",
 }

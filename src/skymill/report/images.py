@@ -105,6 +105,11 @@ def data_uri(pixels: NDArray[np.uint8], kind: Literal["png", "jpeg"] = "png") ->
     return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
+def png_uri(content: bytes) -> str:
+    """Pack a PNG file as a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+
+
 def picture(
     image: NDArray,
     rms: float | NDArray,

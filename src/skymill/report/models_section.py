@@ -8,6 +8,7 @@ from skymill.errors import SkymillError
 from skymill.report.figures_detection import RELIABILITY, reliability_panel
 from skymill.report.figures_run import duration
 from skymill.report.figures_training import read_card, training_panel
+from skymill.report.images import png_uri
 from skymill.report.inventory import Entry, Inventory
 from skymill.report.panel import Panel
 
@@ -51,9 +52,16 @@ def _model(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "facts": facts,
+        "film": _film(entry),
         "panels": [panel, *([reliability_panel(entry, card)] if entry.stage == "finder" else [])],
         "card": [(key, text(value)) for key, value in card.items() if key != RELIABILITY],
     }
+
+
+def _film(entry: Entry) -> str | None:
+    """Return the film strip of an adversarial training as a data URI; None where there is none."""
+    path = entry.folder / "film.png"
+    return png_uri(path.read_bytes()) if path.is_file() else None
 
 
 def text(value: Any) -> str:

@@ -19,6 +19,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.config.compare import CompareConfig, ReportConfig
 from skymill.errors import SkymillError
 from skymill.report.blend_sets import BLEND_SETS, TEST_BLENDS, BlendSet
+from skymill.report.costs import costs_table
 from skymill.report.data_section import data_context
 from skymill.report.definitions import DEFINITIONS
 from skymill.report.facts import (
@@ -161,6 +162,7 @@ def page_context(material: Material) -> dict[str, Any]:
         **data_context(inventory, palette, options, material.background_rms),
         **model_context(inventory),
         "models_table": models_table(inventory, material.scores),
+        "costs_table": costs_table(inventory),
         **_results(material, results),
         **_gallery(material, palette),
         "catalogues": catalogue_rows(inventory, material.links),

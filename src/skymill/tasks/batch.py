@@ -35,10 +35,15 @@ class Batch:
 
     def layers(self, size_px: int) -> tuple[Tensor, Tensor]:
         """Return the middle of the central galaxy's and of the neighbours' light: two of (b, size_px, size_px)."""
-        size = self.central.shape[-1]
+        return self.middle(self.central, size_px), self.middle(self.neighbours, size_px)
+
+    @staticmethod
+    def middle(images: Tensor, size_px: int) -> Tensor:
+        """Return the middle of the first band of images (b, band, y, x): (b, size_px, size_px)."""
+        size = images.shape[-1]
         start = size // 2 - size_px // 2
         middle = slice(start, start + size_px)
-        return self.central[:, 0, middle, middle], self.neighbours[:, 0, middle, middle]
+        return images[:, 0, middle, middle]
 
     def masks(self, size_px: int) -> Tensor:
         """Return masks of the central galaxy and of its neighbours for the middle: (b, 2, size_px, size_px)."""

@@ -64,3 +64,37 @@ class BlendMetrics(nn.Module):
         """Start anew."""
         for metric in (self.mape, self.ratio, self.covered, *self.iou.values()):
             metric.reset()
+
+
+class ImageMetrics(BlendMetrics):
+    """The same, and how good the images are.
+
+    ``image_psnr`` (dB, of the central galaxy's linear pixels, range: the true image's brightest pixel) and
+    ``image_conservation`` (percent, mean of |Δ| of the light of both images together over that of the blend without
+    noise).
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.psnr, self.conservation = MeanMetric(), MeanMetric()
+
+    def update(self, outputs: Outputs, batch: Batch) -> None:
+        """Add a batch."""
+        super().update(outputs, batch)
+        layers = outputs.layers.double()
+        true = torch.stack(batch.layers(layers.shape[-1]), dim=1).double()
+        squared = (layers - true)[:, 0].square().mean(dim=(1, 2))
+        self.psnr.update(10 * torch.log10(true[:, 0].amax(dim=(1, 2)).square() / squared))
+        light, blend = layers.sum(dim=(1, 2, 3)), true.sum(dim=(1, 2, 3))
+        self.conservation.update((light / blend - 1).abs())
+
+    def compute(self) -> dict[str, float]:
+        """Return the figures of all batches since the last reset."""
+        images = {"image_psnr": self.psnr.compute(), "image_conservation": 100 * self.conservation.compute()}
+        return super().compute() | {name: float(value) for name, value in images.items()}
+
+    def reset(self) -> None:
+        """Start anew."""
+        super().reset()
+        self.psnr.reset()
+        self.conservation.reset()

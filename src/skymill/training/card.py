@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from skymill.config.base import ConfigModel
-from skymill.config.train import AnyNetwork, TaskConfig, TrainConfig
+from skymill.config.network import AnyNetwork
+from skymill.config.train import TaskConfig, TrainConfig
 from skymill.data.survey import Survey
 from skymill.errors import DataError, VersionError
 from skymill.models.build import build_network

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skymill.config.train import EnsembleNetwork
+from skymill.config.network import EnsembleNetwork
 from skymill.errors import DataError
 from skymill.models.build import count_parameters
 from skymill.models.ensemble import Ensemble

@@ -11,6 +11,9 @@ from skymill.provenance.atomic import atomic_path, write_text
 FIGURES_OF_MERIT = {"flux_mape": "percent", "average_precision": ""}
 """What says best how a training goes, the first that a history has, with its unit."""
 
+OF_A_CRITIC = ("critic_loss", "adversarial_loss")
+"""Columns of a training with a critic: its own loss, and what it costs the network; means over an epoch's blends."""
+
 HISTORY, CURVES = "history.csv", "curves.png"
 Epoch = dict[str, float]
 """One row: epoch (from 1), train_loss, validation_loss, the task's metrics, learning_rate, seconds."""
@@ -37,18 +40,19 @@ def read_history(path: str | Path) -> list[Epoch]:
 
 
 def draw_curves(path: str | Path, history: list[Epoch], title: str) -> None:
-    """Draw losses, flux error or average precision, and learning rate against the epoch as a PNG."""
+    """Draw losses, flux error or average precision, learning rate and a critic's losses against the epoch: a PNG."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    panels = figure.subplots(1, 3)
     figure_of_merit, unit = next(
         (name, unit) for name, unit in FIGURES_OF_MERIT.items() if name in history[0]
     )
+    curves = [("train_loss", "validation_loss"), (figure_of_merit,), ("learning_rate",)]
+    if set(OF_A_CRITIC) <= history[0].keys():
+        curves.append(OF_A_CRITIC)
+    figure = Figure(figsize=(10 / 3 * len(curves), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(curves))
     epochs = [row["epoch"] for row in history]
-    for panel, names in zip(
-        panels, (("train_loss", "validation_loss"), (figure_of_merit,), ("learning_rate",)), strict=True
-    ):
+    for panel, names in zip(panels, curves, strict=True):
         for name in names:
             panel.plot(epochs, [row[name] for row in history], marker=".", label=name.replace("_", " "))
         panel.set_xlabel("epoch")

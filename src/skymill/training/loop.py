@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 from skymill.config.train import TrainConfig
 from skymill.errors import ConfigError, TrainingError
 from skymill.models.inputs import StampInputs
+from skymill.models.outputs import Outputs
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
 from skymill.tasks.batch import Batch
@@ -100,7 +101,7 @@ class BlendModule(pl.LightningModule):
             torch.manual_seed(_torch_seed(self.augment.seed, self.current_epoch))
         epoch = self.current_epoch + (batch_index + 0.5) / self.trainer.num_training_batches
         rate = learning_rate(self.config, epoch, [row["validation_loss"] for row in self.history])
-        for group in self.optimizers().param_groups:
+        for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
 
     def training_step(self, windows: dict[str, Tensor], batch_index: int) -> Tensor:
@@ -126,14 +127,28 @@ class BlendModule(pl.LightningModule):
         self._note("validation", self.task.loss(outputs, batch), len(batch.image), **part)
         if not part or part["part"].counted:
             self.validation_metrics.update(outputs, batch)
+        if batch_index == 0:
+            self.keep(outputs, batch)
+
+    def keep(self, outputs: Outputs, batch: Batch) -> None:
+        """Keep what is worth to be seen of the first validation batch of an epoch: here nothing."""
+
+    def more_columns(self) -> dict[str, float]:
+        """Return what a training of this kind adds to the epoch's row of the history."""
+        return {}
+
+    def draw_more(self, folder: Path, title: str) -> None:
+        """Draw what a training of this kind has to show beside its curves."""
 
     def on_validation_epoch_end(self) -> None:
         """Add the epoch to the history and decide whether to stop."""
         row = {"epoch": self.current_epoch + 1.0}
+        more = self.more_columns()
         row |= {"train_loss": self._mean("train"), "validation_loss": self._mean("validation")}
         row |= self.validation_metrics.compute()
+        row |= more
         row |= {
-            "learning_rate": self.optimizers().param_groups[0]["lr"],
+            "learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": time.perf_counter() - self.started,
         }
         self.validation_metrics.reset()
@@ -276,7 +291,7 @@ def fit(
     # Lightning makes the first epoch's iterator before it tells the sampler which epoch that is.
     train.sampler.set_epoch(len(module.history))
     with _quiet():
-        trainer = _trainer(module.config, folder, resources)
+        trainer = _trainer(module, folder, resources)
         trainer.fit(
             module,
             train,
@@ -313,8 +328,8 @@ def usable_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
     return None
 
 
-def _trainer(config: TrainConfig, folder: Path, resources: Resources) -> pl.Trainer:
-    gpu = resources.device.type == "cuda"
+def _trainer(module: BlendModule, folder: Path, resources: Resources) -> pl.Trainer:
+    config, gpu = module.config, resources.device.type == "cuda"
     callbacks: list[Callback] = [Checkpoints(folder)]
     if config.max_time_minutes is not None:
         callbacks.append(
@@ -334,7 +349,8 @@ def _trainer(config: TrainConfig, folder: Path, resources: Resources) -> pl.Trai
         plugins=[SLURMEnvironment(auto_requeue=False) if processes.slurm else LightningEnvironment()],
         precision=precision_of(config, resources.device),
         max_epochs=config.max_epochs,
-        gradient_clip_val=config.gradient_clip,
+        # Who steps by itself clips by itself.
+        gradient_clip_val=config.gradient_clip if module.automatic_optimization else None,
         callbacks=callbacks,
         deterministic=not gpu,
         logger=False,

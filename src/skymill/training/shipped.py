@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 
 MODEL_TESTS = {
     "dataset": ("test_blends", "real_blends"),
-    "metric": ("flux_mape", "mag_sigma", "outlier_fraction", "coverage_68", "coverage_95"),
+    "metric": (
+        *("flux_mape", "mag_sigma", "outlier_fraction", "coverage_68", "coverage_95"),
+        *("image_psnr", "image_ssim", "image_flux_mape", "image_conservation"),
+    ),
     "subset": ("all", "both_found"),
 }
 """Which figures of a run go onto a model's card."""

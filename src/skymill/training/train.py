@@ -16,9 +16,10 @@ from torch.utils.data import DataLoader
 
 from skymill.config.blend import BlendConfig
 from skymill.config.finder import FinderConfig
-from skymill.config.train import ModelConfig
+from skymill.config.train import ModelConfig, critic_of
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
+from skymill.errors import ConfigError
 from skymill.models.build import build_network, count_parameters
 from skymill.models.device import choose_device, describe_device
 from skymill.provenance.code import code_stamp
@@ -28,6 +29,7 @@ from skymill.tasks.batch import Batch
 from skymill.tasks.build import build_task
 from skymill.tasks.calibration import Calibration, calibrate
 from skymill.tasks.registry import Task
+from skymill.training.adversarial import training_module
 from skymill.training.augment import Augment, validation_window_px, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
@@ -90,7 +92,8 @@ def train_model(
     Raises
     ------
     ConfigError
-        If a side has too few galaxies for the blends, or a batch too few blends for the processes.
+        If a side has too few galaxies for the blends, or a batch too few blends for the processes; if several of them
+        shall share a training with a critic.
     DataError
         If a file cannot be read or written.
     TrainingError
@@ -98,6 +101,13 @@ def train_model(
     """
     folder = Path(folder)
     config = _with_execution(recipe["params"]["model"], execution or {})
+    if critic_of(config.task) is not None and processes.count > 1:
+        raise ConfigError(
+            "processes of a training with a critic",
+            expected="1",
+            found=str(processes.count),
+            remedy="Ask for one task, or take `critic: null`.",
+        )
     given = {"stamps": stamps, "truth": truth, "noise_tile": noise_tile, "start": start}
     parents = {role: path for role, path in given.items() if path}
     with recording(recipe, folder, parents=parents) as record, cpu_threads(config.training.threads):
@@ -192,7 +202,7 @@ def _prepare(
         blend.mask_threshold_rms,
     )
     identity = f"{recipe['version']} {code_stamp('skymill.training.train')}"
-    module = BlendModule(network, task, training, augment, identity)
+    module = training_module(network, task, training, augment, identity)
     sides = {"train": blend.n_train, "validation": blend.n_validation}
     loaders = [
         _loader(Source(files["stamps"], files["truth"], side, survey, blend, seed), n, config, task)
@@ -309,5 +319,7 @@ def _write_products(
     )
     write_card(folder / CARD, card)
     write_history(folder / HISTORY, module.history)
-    draw_curves(folder / CURVES, module.history, f"{recipe['name']} {recipe['version']}")
+    title = f"{recipe['name']} {recipe['version']}"
+    draw_curves(folder / CURVES, module.history, title)
+    module.draw_more(folder, title)
     return card

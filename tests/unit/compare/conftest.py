@@ -120,6 +120,7 @@ def deblended():
         errors = {"flux_error": 0.02, "aperture_error": 0.01, "size_error": -0.03, "ellipticity_error": 0.04}
         defaults = {f"image_{name}": value for name, value in errors.items()}
         defaults |= {f"blend_{name}": 10 * value for name, value in errors.items()}
+        defaults |= {"image_conservation_error": 0.005, "blend_conservation_error": 0.05}
         defaults |= {"image_psnr": 40.0, "blend_psnr": 20.0, "image_ssim": 0.9, "blend_ssim": 0.5}
         given = {"stamp_id": stamp_id, "galaxy_id": galaxy_id, **columns}
         return _fill("deblended", defaults, len(stamp_id), given)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from skymill.config.train import AugmentConfig, ModelConfig, TrainConfig
+from skymill.config.train import AugmentConfig, ModelConfig, TrainConfig, critic_of
 
 
 def options(**changes) -> dict:
@@ -108,3 +108,33 @@ def test_options_are_read_without_torch(repository):
     )
 
     assert job.stdout.strip() == "False"
+
+
+def test_only_networks_with_images_can_learn_to_deblend():
+    with pytest.raises(
+        ValidationError, match="expected one with images for task deblend, found cnn; take branched"
+    ):
+        ModelConfig.model_validate({"network": {"kind": "cnn"}, "task": {"kind": "deblend"}})
+    for kind in ("unet", "branched"):
+        ModelConfig.model_validate({"network": {"kind": kind}, "task": {"kind": "deblend"}})
+
+
+def test_a_network_that_draws_has_no_masks():
+    with pytest.raises(ValidationError, match="expected one with masks"):
+        ModelConfig.model_validate({"network": {"kind": "branched"}, "task": {"kind": "mask_flux"}})
+
+
+@pytest.mark.parametrize(
+    ("task", "weight"),
+    [
+        ({"kind": "flux"}, None),
+        ({"kind": "mask_flux"}, None),
+        ({"kind": "deblend"}, 0.01),
+        ({"kind": "deblend", "critic": {"weight": 2}}, 2.0),
+        ({"kind": "deblend", "critic": None}, None),
+    ],
+)
+def test_who_is_trained_with_a_critic(task, weight):
+    model = ModelConfig.model_validate({"network": {"kind": "unet"}, "task": task})
+    critic = critic_of(model.task)
+    assert (critic and critic.weight) == weight

@@ -14,7 +14,7 @@ from skymill.data.stamps import StampSet, write_shard
 from skymill.detectors import deblend as module
 from skymill.detectors import evaluate
 from skymill.detectors.deblend import deblend_blends
-from skymill.detectors.image_quality import image_quality
+from skymill.detectors.image_quality import conservation, image_quality
 from skymill.models.inputs import StampInputs
 from skymill.models.outputs import Outputs
 from skymill.provenance.recipe import Recipe
@@ -33,7 +33,10 @@ class WhatItSees(nn.Module):
     def forward(self, inputs: StampInputs) -> Outputs:
         share = torch.zeros(len(inputs.image), INNER_PX, INNER_PX)
         share[:, :, : self.columns] = 1.0
-        return Outputs(torch.zeros(len(share), 2), torch.stack([share, share], dim=1), share)
+        start = INPUT_PX // 2 - INNER_PX // 2
+        inner = inputs.image[:, start : start + INNER_PX, start : start + INNER_PX]
+        layers = torch.stack([share * inner, (1 - share) * inner], dim=1)
+        return Outputs(torch.zeros(len(share), 2), torch.stack([share, share], dim=1), share, layers)
 
 
 @pytest.fixture
@@ -122,6 +125,9 @@ def test_who_takes_everything_is_as_good_as_no_deblending(stage, blends):
     np.testing.assert_allclose(errors["blend_flux_error"], 0.8 * np.arange(N), rtol=0.1, atol=1e-6)
     assert np.isnan(errors["blend_psnr"][0]) and errors["blend_ssim"][0] == 1
     assert (np.diff(errors["blend_psnr"][1:]) < 0).all()
+    # Without noise, nothing is lost or made up.
+    np.testing.assert_allclose(errors["image_conservation_error"], 0, atol=1e-6)
+    np.testing.assert_allclose(errors["blend_conservation_error"], 0, atol=1e-6)
 
 
 def test_who_leaves_the_neighbour_out_is_better(stage, blends):
@@ -154,3 +160,12 @@ def test_without_true_light_nothing_is_known(draw):
     empty = np.zeros((1, 16, 16))
     found = image_quality(empty, empty + 1, empty, np.array([8.0]), np.array([8.0]))
     assert all(np.isnan(values).all() for values in found.values())
+
+
+def test_light_that_is_lost_or_made_up():
+    true = np.full((2, 4, 4), 10.0)
+    found = conservation(true * np.array([0.9, 1.2])[:, None, None], true + 0.5, true)
+
+    np.testing.assert_allclose(found["image_conservation_error"], [-0.1, 0.2])
+    np.testing.assert_allclose(found["blend_conservation_error"], [0.05, 0.05])
+    assert np.isnan(conservation(true, true, 0 * true)["image_conservation_error"]).all()

@@ -27,7 +27,10 @@ class Columns(nn.Module):
         share = torch.zeros(len(inputs.image), INNER_PX, INNER_PX)
         share[:, :, : INNER_PX // 2 + 1] = 1.0
         logits = torch.stack([share - 0.5, 0.5 - share], dim=1)
-        return Outputs(torch.zeros(len(share), 2), logits, share)
+        start = INPUT_PX // 2 - INNER_PX // 2
+        inner = inputs.image[:, start : start + INNER_PX, start : start + INNER_PX]
+        layers = torch.stack([share * inner, (1 - share) * inner], dim=1)
+        return Outputs(torch.zeros(len(share), 2), logits, share, layers)
 
 
 class NoImages(nn.Module):
@@ -60,11 +63,13 @@ def test_the_image_is_the_share_of_the_tile_in_its_units(tile):
     x, y = np.array([20.3, 30.0, 11.0]), np.array([25.0, 39.6, 12.0])
     found = deblend(tile, x, y, model_of(Columns()), device="cpu")
     assert found.images.shape == found.masks.shape == (3, INNER_PX, INNER_PX)
-    for image, column, row in zip(found.images, (20, 30, 11), (25, 40, 12), strict=True):
+    places = zip(found.images, found.neighbours, (20, 30, 11), (25, 40, 12), strict=True)
+    for image, rest, column, row in places:
         half = INNER_PX // 2
         pixels = tile.science[row - half : row + half, column - half : column + half]
         np.testing.assert_allclose(image[:, : half + 1], pixels[:, : half + 1], rtol=1e-6)
         assert not image[:, half + 1 :].any()
+        np.testing.assert_allclose(image + rest, pixels, rtol=1e-6)
 
 
 def test_masks_have_a_bit_for_the_galaxy_and_one_for_its_neighbours(tile):

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from skymill.catalog.flags import Flag
-from skymill.config.train import CnnConfig, FluxTaskConfig
+from skymill.config.network import CnnConfig
+from skymill.config.train import FluxTaskConfig
 from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta
 from skymill.inference.measure import measure

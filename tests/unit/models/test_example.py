@@ -21,7 +21,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import nn
 from skymill.config.base import ConfigModel
-from skymill.config.train import CnnConfig, UnetConfig, Widths
+from skymill.config.network import BranchedConfig, CnnConfig, UnetConfig, Widths
 from skymill.models.inputs import StampInputs, pixel_channels
 from skymill.models.outputs import Outputs
 from skymill.models.unet import CHANNELS, down

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from skymill.config.train import NetworkConfig
+from skymill.config.network import NetworkConfig
 from skymill.errors import ConfigError
 from skymill.models.build import build_network, count_parameters
 from skymill.models.inputs import StampInputs
@@ -51,7 +51,7 @@ def test_every_network_has_options_and_the_other_way_round():
 
 
 def test_an_unknown_network_lists_the_known():
-    with pytest.raises(ConfigError, match="one of: cnn, unet"):
+    with pytest.raises(ConfigError, match="one of: branched, cnn, unet"):
         MODELS["resnet"]
 
 
@@ -66,6 +66,10 @@ def test_shapes(kind: str, n: int):
         assert outputs.share.shape == (n, INPUT_PX, INPUT_PX)
     else:
         assert outputs.masks is None and outputs.share is None
+    if OPTIONS[kind].gives_images:
+        assert outputs.layers.shape == (n, 2, INPUT_PX, INPUT_PX)
+    else:
+        assert outputs.layers is None
 
 
 @pytest.mark.parametrize("kind", OPTIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skymill.config.train import CnnConfig
+from skymill.config.network import CnnConfig
 from skymill.models.inputs import StampInputs
 from skymill.models.polar import PolarHead, RingConvolution
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skymill.config.train import UnetConfig
+from skymill.config.network import UnetConfig
 from skymill.models.inputs import StampInputs
 from skymill.models.unet import FIRST_GUESS, Unet
 

@@ -120,6 +120,17 @@ def test_images_that_are_not_learned_are_not_made(planned, task, expected):
     assert [artifact.recipe.name for artifact in plan.of_stage("deblend")] == expected
 
 
+def test_a_network_that_draws_is_a_deblender_like_any_other(planned):
+    gan = {"network": {"kind": "branched"}, "task": {"kind": "deblend"}, "input_px": 64}
+    plan, before = planned({"models.gan": gan}), planned()
+    assert [artifact.recipe.name for artifact in plan.of_stage("deblend")] == [
+        "test_blends.unet",
+        "test_blends.gan",
+    ]
+    assert plan.artifact("infer", "sky.gan") and plan.artifact("evaluate", "test_blends.gan")
+    assert plan.artifact("train", "unet").recipe.version == before.artifact("train", "unet").recipe.version
+
+
 def test_a_detector_setting_changes_only_its_catalogues(planned):
     changed = changed_stages(planned, {"detectors.sep.setting": "plain"})
     names = {"test_blends.sep", "sky.sep", "sky.injected.sep"}

@@ -240,6 +240,7 @@ class FakeRun:
         psnr = self.random.normal(40, 3, n)
         columns |= {"image_psnr": psnr, "blend_psnr": psnr - 20}
         columns |= {"image_ssim": np.full(n, 0.9), "blend_ssim": np.full(n, 0.6)}
+        columns |= {"image_conservation_error": size[0] / 2, "blend_conservation_error": size[0]}
         same = {name: centrals[name] for name in ("stamp_id", "galaxy_id")}
         Catalogue.from_columns("deblended", {}, **same, **columns).write(path)
         self.inputs[-1]["images"] = str(path)

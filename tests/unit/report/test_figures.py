@@ -138,6 +138,27 @@ def test_training_curves_come_from_the_history(inventory):
     assert found["layout"]["yaxis2"]["title"]["text"] == "flux mape, validation (%)"
 
 
+def test_a_critic_has_a_panel_of_its_own(inventory, tmp_path):
+    names = "epoch,train_loss,validation_loss,flux_mape,flux_bias,image_psnr,critic_loss,adversarial_loss,learning_rate"
+    (tmp_path / "history.csv").write_text(
+        f"{names}\n1,-3,-3,9,1,38,1.5,-0.2,0.001\n2,-4,-4,8,1,39,1.4,0.1,0.001\n"
+    )
+    found = spec(training_panel(replace(inventory.find("train", "unet"), folder=tmp_path)))
+    titles = [
+        found["layout"][axis]["title"]["text"] for axis in ("yaxis", "yaxis2", "yaxis3", "yaxis4", "yaxis5")
+    ]
+
+    assert titles == [
+        "loss",
+        "critic, training",
+        "flux mape, validation (%)",
+        "image psnr, validation",
+        "learning rate",
+    ]
+    dashes = {trace["name"]: trace["line"]["dash"] for trace in found["data"]}
+    assert (dashes["critic loss"], dashes["adversarial loss"]) == ("dot", "solid")
+
+
 @pytest.mark.parametrize("text", ["", "epoch,train_loss\n1,two\n", "epoch,train_loss\n1\n"])
 def test_a_broken_history_is_named(tmp_path, text):
     (tmp_path / "history.csv").write_text(text)
@@ -147,8 +168,6 @@ def test_a_broken_history_is_named(tmp_path, text):
 
 
 def test_a_history_without_epochs_is_words(tmp_path, inventory):
-    from dataclasses import replace
-
     (tmp_path / "history.csv").write_text("epoch,train_loss\n")
 
     assert training_panel(replace(inventory.find("train", "unet"), folder=tmp_path)).spec is None

@@ -91,8 +91,8 @@ def resolved(name, **changes):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_the_paper_s_recipe_is_that_of_one_configuration(path):
-    expected = ["test_blends"] if path.stem == "boucaud19" else []
+def test_the_paper_s_recipe_is_that_of_two_configurations(path):
+    expected = ["test_blends"] if path.stem in ("boucaud19", "deblend") else []
     assert published_datasets(resolved(path.name)) == expected
 
 

@@ -226,6 +226,14 @@ MakeRecipe = Callable[..., dict[str, Any]]
 SMALL = {
     "cnn": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8},
     "unet": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8, "unet_widths": [4, 8]},
+    "branched": {
+        "widths": [4, 8],
+        "rings": 8,
+        "angles": 8,
+        "dense": 8,
+        "root_widths": [4, 8],
+        "root_blocks": 1,
+    },
 }
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from skymill.training.history import best_epoch, draw_curves, read_history, write_history
 
@@ -33,3 +34,14 @@ def test_curves_are_a_picture_and_the_same_bytes_each_time(tmp_path, epochs):
 
     assert (tmp_path / "one.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_a_critics_losses_have_a_panel_of_their_own(tmp_path):
+    with_critic = [{**row, "critic_loss": 1.5, "adversarial_loss": 0.3} for row in HISTORY]
+    widths = []
+    for name, history in (("without.png", HISTORY), ("with.png", with_critic)):
+        draw_curves(tmp_path / name, history, "a model")
+        with Image.open(tmp_path / name) as picture:
+            widths.append(picture.width)
+
+    assert widths[1] == pytest.approx(widths[0] * 4 / 3, abs=1)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig
-from skymill.config.train import CnnConfig, FluxTaskConfig
+from skymill.config.network import CnnConfig
+from skymill.config.train import FluxTaskConfig
 from skymill.models.build import build_network
 from skymill.models.detection_unet import DetectionUnet
 from skymill.tasks.build import build_task
