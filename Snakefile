@@ -17,6 +17,7 @@ if not workflow.configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/chunks.smk"
 include: "workflow/rules/simulate.smk"
+include: "workflow/rules/generator.smk"
 include: "workflow/rules/blend.smk"
 include: "workflow/rules/scene.smk"
 include: "workflow/rules/train.smk"

@@ -15,9 +15,10 @@ from skymill.config.bound import BoundConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.finder import FinderConfig
+from skymill.config.generator import GeneratorConfig
 from skymill.config.ingest import IngestConfig
 from skymill.config.scene import SceneConfig
-from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
+from skymill.config.simulate import FieldConfig, GeneratedPopulation, PopulationConfig, SplitConfig
 from skymill.config.survey import SurveyCatalogueConfig
 from skymill.config.train import EnsembleConfig, ModelConfig
 from skymill.errors import ConfigError
@@ -45,6 +46,15 @@ class RunConfig(ConfigModel):
     )
     split: SplitConfig = Field(SplitConfig(), description="Division of the galaxies before blending.")
     populations: dict[Name, PopulationConfig] = Field(min_length=1, description="Isolated galaxies, by name.")
+    generators: dict[Name, GeneratorConfig] = Field(
+        {},
+        description="Networks to train that draw galaxies, by name; populations of kind generator name them.",
+    )
+    anomaly: Name | None = Field(
+        None,
+        description="Which of `generators` says how unlike an isolated galaxy the sources of tiles are (column "
+        "anomaly_score); null: none.",
+    )
     blend: BlendConfig = Field(description="How blends are composed.")
     real_blends: RealBlendsConfig | None = Field(
         None, description="Test blends of galaxies that no network is trained on; null: none."
@@ -117,6 +127,7 @@ class RunConfig(ConfigModel):
             raise ValueError("models: expected at least one network, in models or in pretrained, found none")
         self._networks_fit()
         self._finders_fit()
+        self._generators_fit()
         if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
@@ -172,6 +183,31 @@ class RunConfig(ConfigModel):
                 "candidates.detector.model: expected one of finders and pretrained_finders "
                 f"({', '.join(known) or 'none'}), found '{wanted}'"
             )
+
+    def _generators_fit(self) -> None:
+        """Check that generators learn from galaxies that no generator has drawn, and are there where they are named."""
+        learnable = [name for name in self.populations if name not in self.generated()]
+        for name, generator in self.generators.items():
+            where = f"generators.{name}.population"
+            if generator.population not in learnable:
+                raise ValueError(
+                    f"{where}: expected one of {', '.join(learnable) or 'none'}, found '{generator.population}'"
+                )
+            if (stamp_px := self.populations[generator.population].stamp_px) <= generator.input_px:
+                raise ValueError(
+                    f"generators.{name}.input_px: expected less than the {stamp_px} px of populations."
+                    f"{generator.population}, found {generator.input_px}"
+                )
+        named = {f"populations.{name}.model": one.model for name, one in self.generated().items()}
+        named |= {} if self.anomaly is None else {"anomaly": self.anomaly}
+        for where, wanted in named.items():
+            if wanted not in self.generators:
+                known = ", ".join(self.generators) or "none"
+                raise ValueError(f"{where}: expected one of generators ({known}), found '{wanted}'")
+
+    def generated(self) -> dict[str, GeneratedPopulation]:
+        """Return the populations that generators draw."""
+        return {name: one for name, one in self.populations.items() if isinstance(one, GeneratedPopulation)}
 
     def members(self) -> dict[str, ModelConfig]:
         """Return the networks that are trained for an ensemble alone."""

@@ -20,6 +20,7 @@ FILES: dict[str, dict[str, str]] = {
     "blend": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "scene": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "finder": {"weights": "weights.safetensors", "card": "model.yaml"},
+    "generator": {"weights": "weights.safetensors", "card": "model.yaml"},
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},

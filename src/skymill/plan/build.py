@@ -32,6 +32,7 @@ from skymill.plan.artifact import (
 from skymill.plan.chunks import Chunks, tiles_per_job
 from skymill.plan.failures import Failures
 from skymill.plan.finders import add_finders
+from skymill.plan.generators import add_generators
 from skymill.plan.injections import dataset_of
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
@@ -108,6 +109,7 @@ class _Builder:
         self._note_missing()
         tiles = self._tiles()
         self._simulate()
+        add_generators(self.config, self.survey.physics(), self.artifacts, self._add)
         self._blend(tiles)
         self._train(tiles)
         self._find(tiles)
@@ -118,6 +120,8 @@ class _Builder:
 
     def _simulate(self) -> None:
         for name, population in self.config.populations.items():
+            if name in self.config.generated():
+                continue
             params = {
                 "survey": self.survey.physics(),
                 "population": population.recipe_params(),

@@ -52,28 +52,39 @@ def survey() -> Survey:
 @pytest.fixture(scope="session")
 def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Population:
     """Round Gaussians of 1.5 px, of which two in three are to train on."""
-    folder, random = tmp_path_factory.mktemp("population"), np.random.default_rng(7)
-    flux = random.uniform(300, 3000, COUNT)
-    dx, dy = random.uniform(-0.4, 0.4, (2, COUNT)).astype(np.float32)
+    return make_population(tmp_path_factory.mktemp("population"), survey, COUNT)
+
+
+@pytest.fixture(scope="session")
+def large_population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Population:
+    """The same, enough of them to say what is usual."""
+    return make_population(tmp_path_factory.mktemp("large_population"), survey, 3 * COUNT)
+
+
+def make_population(folder: Path, survey: Survey, count: int) -> Population:
+    """Write a population as the stage simulate does."""
+    random = np.random.default_rng(7)
+    flux = random.uniform(300, 3000, count)
+    dx, dy = random.uniform(-0.4, 0.4, (2, count)).astype(np.float32)
     offset = np.arange(STAMP_PX) - STAMP_PX // 2
     squared = (offset[:, None] - dy[:, None, None]) ** 2 + (offset - dx[:, None, None]) ** 2
     images = (flux[:, None, None] / (2 * np.pi * 2.25) * np.exp(-squared / 4.5)).astype(np.float32)
     write_shard(folder / "shards" / "0.h5", {"image": images[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
-    side = np.array(SIDES * (COUNT // len(SIDES)))
+    side = np.array(SIDES * (count // len(SIDES)))
     Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},
-        galaxy_id=np.arange(COUNT),
+        galaxy_id=np.arange(count),
         side=side,
-        kind=np.full(COUNT, "real"),
+        kind=np.full(count, "real"),
         mag=survey.zero_point_mag - 2.5 * np.log10(flux),
         flux=image_flux_to_njy(flux, survey.zero_point_mag),
-        re=np.full(COUNT, 0.7),
+        re=np.full(count, 0.7),
         dx=dx,
         dy=dy,
-        flags=np.zeros(COUNT),
-        **unknown_shape(COUNT),
+        flags=np.zeros(count),
+        **unknown_shape(count),
     ).write(folder / "truth.parquet")
     return Population(folder / "stamps.h5", folder / "truth.parquet", images, flux, side)
 

@@ -1,0 +1,45 @@
+"""What is planned for networks that draw galaxies: the networks, and the populations that they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from skymill.config.run import RunConfig
+from skymill.plan.artifact import Artifact, cut_into_shards
+
+
+def add_generators(
+    config: RunConfig,
+    survey: Mapping[str, Any],
+    artifacts: Mapping[tuple[str, str], Artifact],
+    add: Callable[..., Artifact],
+) -> None:
+    """Add the generators and the populations that they draw.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    survey : mapping
+        Physics of the survey that is simulated.
+    artifacts : mapping
+        What is planned already, by stage and name: the populations that generators learn from are among it.
+    add : callable
+        Adds an artifact: stage, name, params, parents, and its inputs and shards by keyword.
+    """
+    for name, generator in config.generators.items():
+        galaxies = artifacts["simulate", generator.population]
+        inputs = {role: galaxies.file(role) for role in ("stamps", "truth")}
+        params = {"survey": survey, "generator": generator.recipe_params()}
+        add("generator", name, params, {"galaxies": galaxies}, inputs=inputs)
+    for name, population in config.generated().items():
+        generator = artifacts["generator", population.model]
+        params = {
+            "survey": survey,
+            "population": population.recipe_params(),
+            "split": config.split.recipe_params(),
+        }
+        inputs = {role: generator.file(role) for role in ("weights", "card")}
+        shards = cut_into_shards(population.n_galaxies, population.shard_size)
+        add("simulate", name, params, {"generator": generator}, inputs=inputs, shards=shards)
