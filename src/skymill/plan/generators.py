@@ -43,3 +43,26 @@ def add_generators(
         inputs = {role: generator.file(role) for role in ("weights", "card")}
         shards = cut_into_shards(population.n_galaxies, population.shard_size)
         add("simulate", name, params, {"generator": generator}, inputs=inputs, shards=shards)
+
+
+def add_judgements(
+    config: RunConfig,
+    survey: Mapping[str, Any],
+    artifacts: Mapping[tuple[str, str], Artifact],
+    add: Callable[..., Artifact],
+) -> None:
+    """Add what compares the galaxies of each generator with those that it learned from; parameters as above.
+
+    The test blends must be planned already.
+    """
+    blends = artifacts["blend", "test"]
+    for name, generator in config.generators.items():
+        learned = {
+            "generator": artifacts["generator", name],
+            "galaxies": artifacts["simulate", generator.population],
+            "blends": blends,
+        }
+        inputs = {role: learned["generator"].file(role) for role in ("weights", "card")}
+        inputs |= {role: learned["galaxies"].file(role) for role in ("stamps", "truth")}
+        inputs |= {f"blend_{role}": blends.file(role) for role in ("stamps", "truth")}
+        add("judge", name, {"survey": survey}, learned, inputs=inputs)

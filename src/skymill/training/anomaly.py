@@ -29,7 +29,7 @@ MOST_SCORE = 30.0
 
 @torch.inference_mode()
 def misfits(
-    network: Vae, image: Tensor, noise: Tensor, electrons: float, relative_error: float
+    network: Vae, image: Tensor, noise: Tensor, electrons: Tensor, relative_error: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return log10 of the signal to noise and the log of the reduced chi² of stamps, (b,) each.
 
@@ -43,7 +43,7 @@ def misfits(
         Stamps in the survey's background rms.
     noise : Tensor (b,)
         Noise of blank sky in that unit.
-    electrons : float
+    electrons : Tensor (b,)
         Electrons of one background rms.
     relative_error : float
         Part of a pixel's light that counts as noise.
@@ -54,7 +54,9 @@ def misfits(
     mean, _ = network.encoder(Seen(image, noise, flux, re_px, offset))
     model = network.decode(mean, flux, re_px, offset, image.shape[-1])
     positive = model.clamp(min=0)
-    variance = (1 + positive / electrons) * noise[:, None, None, None] ** 2 + (relative_error * positive) ** 2
+    variance = (1 + positive / electrons[:, None, None, None]) * noise[:, None, None, None] ** 2 + (
+        relative_error * positive
+    ) ** 2
     aperture = within(image.shape[-1], re_px, offset)[:, None]
     total = (aperture * model**2 / variance).sum(dim=(1, 2, 3)).clamp(min=1e-12)
     scale = (aperture * model * image / variance).sum(dim=(1, 2, 3)) / total

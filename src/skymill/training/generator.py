@@ -234,6 +234,6 @@ def _ordinary(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> Ord
         light = windows["image"][..., :-1, :-1]
         seen = augment.observed(windows, light, np.ones(len(light)), generator).seen
         error = augment.noise.relative_error
-        parts.append(misfits(network, seen.image, seen.noise, augment.electrons, error))
+        parts.append(misfits(network, seen.image, seen.noise, augment.electrons * seen.noise, error))
     log_snr, log_misfit = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return fit_ordinary(log_snr, log_misfit)
