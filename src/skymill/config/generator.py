@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel, Range
-from skymill.config.train import TrainConfig
+from skymill.config.finder import UNUSED
+from skymill.config.train import AugmentConfig, TrainConfig
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)]
 
@@ -68,6 +69,17 @@ class NoiseRangeConfig(ConfigModel):
         return depth
 
 
+class GeneratorTrainConfig(TrainConfig):
+    """The training loop, with what a generator needs where nothing is said."""
+
+    max_epochs: PositiveInt = Field(36, le=100_000, description="Most epochs.")
+    learning_rate: PositiveFloat = Field(2e-3, le=1, description="Largest learning rate.")
+    patience_epochs: PositiveInt | None = Field(
+        None,
+        description="Epochs without improvement of the validation loss after which training stops; null: never.",
+    )
+
+
 class GeneratorConfig(ConfigModel):
     """A network that learns the galaxies of a population and draws new ones."""
 
@@ -82,7 +94,22 @@ class GeneratorConfig(ConfigModel):
     kl_weight: PositiveFloat = Field(
         1.0, le=100, description="Weight of the latent distribution's divergence."
     )
-    training: TrainConfig = Field(
-        TrainConfig(max_epochs=36, batch_size=32, learning_rate=2e-3, patience_epochs=None),
-        description="How it is trained; of augmentation, quarter turns and mirroring.",
+    training: GeneratorTrainConfig = Field(
+        GeneratorTrainConfig(), description="How it is trained; of augmentation, quarter turns and mirroring."
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> GeneratorConfig:
+        stride = 2 ** len(self.network.widths)
+        if self.input_px % stride:
+            raise ValueError(
+                f"input_px: expected a multiple of {stride} for {len(self.network.widths)} widths, "
+                f"found {self.input_px}"
+            )
+        augment, plain = self.training.augment, AugmentConfig()
+        if changed := [name for name in UNUSED if getattr(augment, name) != getattr(plain, name)]:
+            raise ValueError(
+                "training.augment: expected quarter_turns and flip only for generators, found "
+                + ", ".join(changed)
+            )
+        return self

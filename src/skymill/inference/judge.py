@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
 from skymill.inference.anomaly import anomaly_of_blends, anomaly_records
 from skymill.inference.portraits import draw_portraits
@@ -34,6 +35,7 @@ METRICS, CURVES = "metrics.json", "curves.json"
 MOST = 1000
 """Galaxies of the test side that are compared."""
 SIDE_PX = 96
+"""Side of the images that are compared, or that of the stamps if they are smaller."""
 THRESHOLD_RMS = 3.0
 """Surface brightness at the edge of the segments that are measured."""
 MEMORY_PX = 24
@@ -80,7 +82,9 @@ def judge_generator(
     with recording(recipe, folder, parents=files) as record:
         model = load_generator(of_model)
         survey = Survey.model_validate(recipe["params"]["survey"])
-        real = GalaxyData(stamps, truth, "test", survey, SIDE_PX - 1)
+        with StampSet.open(stamps) as opened:
+            side_px = min(SIDE_PX, opened.shape("image")[-1])
+        real = GalaxyData(stamps, truth, "test", survey, side_px - 1)
         pair = _Pair(model, real, survey, seed)
         drawn, curves = pair.records(f"generated:{name}")
         train = GalaxyData(stamps, truth, "train", survey, MEMORY_PX - 1)
@@ -107,6 +111,7 @@ class _Pair:
         known = {name: values.double().numpy() for name, values in real[rows].items() if name != "image"}
         self.known, self.survey, self.seed, self.name = known, survey, seed, model.card.name
         self.real = real[rows]["image"][:, 0].double().numpy()
+        self.side_px = self.real.shape[-1]
         self.drawn = np.stack([self._draw(model, row) for row in rows]).astype(np.float64)
 
     def _draw(self, model: GeneratorModel, row: int) -> NDArray[np.float32]:
@@ -115,7 +120,7 @@ class _Pair:
         )
         generator = rng(self.seed, "judge", self.name, int(row))
         latent = model.network.mixture.draw(np.array([mag, np.log(re_px)]), generator)
-        return draw_one(model.network, latent, flux, re_px, (dx, dy), SIDE_PX)
+        return draw_one(model.network, latent, flux, re_px, (dx, dy), self.side_px)
 
     def records(self, dataset: str) -> tuple[list[MetricRecord], dict[str, Any]]:
         """Return the figures of drawn galaxies, and the curves of the page."""
@@ -187,7 +192,7 @@ class _Pair:
         electrons = self.survey.gain_e_per_unit * self.survey.background_rms
         generator = rng(self.seed, "judge", self.name, "noise", which)
         spread = noise * np.sqrt(1 + np.clip(images, 0, None) / electrons)
-        x, y = (SIDE_PX // 2 + self.known[name] for name in ("dx", "dy"))
+        x, y = (self.side_px // 2 + self.known[name] for name in ("dx", "dy"))
         noisy = images + spread * generator.standard_normal(images.shape)
         return morphology(noisy, x, y, threshold=THRESHOLD_RMS, background_rms=noise)
 
@@ -224,7 +229,7 @@ class _Pair:
 
     def memory(self, dataset: str, train: GalaxyData) -> list[MetricRecord]:
         """Say how near drawn galaxies are to those that were learned from, beside galaxies that were not."""
-        first = SIDE_PX // 2 - MEMORY_PX // 2
+        first = self.side_px // 2 - MEMORY_PX // 2
         box = slice(first, first + MEMORY_PX)
         known = turned_and_mirrored(normed(train.image[:, 0].double().numpy()))
         images = [normed(images[:, box, box]) for images in (self.drawn, self.real)]
@@ -234,8 +239,8 @@ class _Pair:
         ratio = {"low": found.ratio_low, "high": found.ratio_high}
         copies = {"low": found.copies_low, "high": found.copies_high}
         return [
-            self._record("memorisation_ratio", dataset, "all", found.ratio, "ratio", **ratio),
-            self._record("memorisation_copies", dataset, "all", found.copies, "fraction", **copies),
+            self._record("memorisation_ratio", dataset, "noise_free", found.ratio, "ratio", **ratio),
+            self._record("memorisation_copies", dataset, "noise_free", found.copies, "fraction", **copies),
         ]
 
 

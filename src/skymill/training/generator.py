@@ -24,7 +24,7 @@ from skymill.provenance.code import code_stamp
 from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.simulate.psf import effective_psf
-from skymill.training.anomaly import fit_ordinary, misfits
+from skymill.training.anomaly import FEWEST, fit_ordinary, misfits
 from skymill.training.card import CARD, WEIGHTS, plain_weights, save_weights, write_card
 from skymill.training.elbo import VaeTask
 from skymill.training.film import FILM, draw_film, film_frame
@@ -104,11 +104,11 @@ def train_generator(
     Raises
     ------
     ConfigError
-        If there are fewer galaxies than components of the mixture need.
+        If there are too few galaxies for the components of the mixture, or to say what is usual.
     DataError
         If the stamps do not hold what the network needs.
     TrainingError
-        If the loss is not finite, or there are too few galaxies to say what is usual.
+        If the loss is not finite.
     """
     folder, params = Path(folder), recipe["params"]
     given = params["generator"]
@@ -120,7 +120,7 @@ def train_generator(
     ):
         device = choose_device(config.training.device)
         sides = [GalaxyData(stamps, truth, side, survey, config.input_px) for side in ("train", "validation")]
-        _check_number(recipe["name"], config, len(sides[0]))
+        _check_numbers(recipe["name"], config, *sides)
         module = _module(recipe, config, survey)
         log.info("training %s on %s", recipe["name"], describe_device(device))
         loaders = _loaders(config, *sides, int(params["seed"]))
@@ -154,12 +154,19 @@ def train_generator(
         record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
 
 
-def _check_number(name: str, config: GeneratorConfig, found: int) -> None:
-    """Refuse a population that is too small for the mixture."""
-    if found <= config.network.components:
+def _check_numbers(name: str, config: GeneratorConfig, train: GalaxyData, validation: GalaxyData) -> None:
+    """Refuse a population that is too small for the mixture or to say what is usual, before anything is trained."""
+    if len(validation) < FEWEST:
+        raise ConfigError(
+            f"generators.{name}.population",
+            expected=f"at least {FEWEST} galaxies on the validation side, to say what is usual",
+            found=f"{len(validation)}",
+            remedy="Raise n_galaxies of the population, or split.validation.",
+        )
+    if len(train) <= config.network.components:
         raise ConfigError(
             f"generators.{name}.network.components",
-            expected=f"fewer than the {found} galaxies that there are to train on",
+            expected=f"fewer than the {len(train)} galaxies that there are to train on",
             found=str(config.network.components),
             remedy="Raise n_galaxies of the population, or lower components.",
         )
@@ -234,6 +241,7 @@ def _ordinary(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> Ord
         light = windows["image"][..., :-1, :-1]
         seen = augment.observed(windows, light, np.ones(len(light)), generator).seen
         error = augment.noise.relative_error
-        parts.append(misfits(network, seen.image, seen.noise, augment.electrons * seen.noise, error))
+        electrons = torch.full_like(seen.noise, augment.electrons)
+        parts.append(misfits(network, seen.image, seen.noise, electrons, error))
     log_snr, log_misfit = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return fit_ordinary(log_snr, log_misfit)

@@ -12,6 +12,7 @@ import pytest
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import BlendConfig
 from skymill.config.finder import FinderConfig
+from skymill.config.generator import GeneratorConfig
 from skymill.config.train import ModelConfig
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
@@ -20,6 +21,7 @@ from skymill.provenance.recipe import Recipe
 from skymill.simulate.priors import unknown_shape
 from skymill.training.blends import ComposedBlends, Source
 from skymill.training.finder import train_finder
+from skymill.training.generator import train_generator
 
 COUNT, STAMP_PX, SIDES = 60, 64, ["train", "validation", "train", "test", "train", "train"]
 
@@ -234,6 +236,7 @@ def finder(
 
 
 MakeRecipe = Callable[..., dict[str, Any]]
+CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 SMALL = {
     "cnn": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8},
     "unet": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8, "unet_widths": [4, 8]},
@@ -270,3 +273,41 @@ def make_recipe(survey: Survey) -> MakeRecipe:
         return Recipe("train", "tiny", params, {"galaxies": "a" * 10}).to_dict()
 
     return make
+
+
+SMALL = {
+    "latent": 4,
+    "widths": [8, 8],
+    "dense": 16,
+    "canvas_px": 16,
+    "canvas_widths": [8, 8, 8, 8],
+    "components": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def generator_recipe(survey):
+    def make(network: dict | None = None, **training) -> dict:
+        config = GeneratorConfig(
+            population="galaxies",
+            network={**SMALL, **(network or {})},
+            input_px=32,
+            training={"max_epochs": 4, "batch_size": 8, "learning_rate": 5e-3, **training},
+        )
+        params = {"seed": 3, "survey": survey.physics(), "generator": config.recipe_params()}
+        return Recipe("generator", "vae", params, {"galaxies": "0" * 10}).to_dict()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def generator(tmp_path_factory, generator_recipe, large_population) -> Path:
+    folder = tmp_path_factory.mktemp("generator") / "vae"
+    train_generator(
+        generator_recipe(max_epochs=12),
+        large_population.stamps,
+        large_population.truth,
+        folder,
+        {"device": "cpu", "threads": 1, "progress": "off"},
+    )
+    return folder

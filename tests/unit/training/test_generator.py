@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,48 +8,14 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from skymill.config.generator import GeneratorConfig
 from skymill.errors import ConfigError, VersionError
-from skymill.provenance.recipe import Recipe
 from skymill.training import generator as generator_module
 from skymill.training.generator import psf_image, train_generator
 from skymill.training.generator_card import load_generator
 from skymill.training.history import read_history
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
-SMALL = {
-    "latent": 4,
-    "widths": [8, 8],
-    "dense": 16,
-    "canvas_px": 16,
-    "canvas_widths": [8, 8, 8, 8],
-    "components": 2,
-}
 PRODUCTS = ["curves.png", "film.png", "history.csv", "model.yaml", "provenance.json", "weights.safetensors"]
-
-
-@pytest.fixture(scope="session")
-def generator_recipe(survey):
-    def make(network: dict | None = None, **training) -> dict:
-        config = GeneratorConfig(
-            population="galaxies",
-            network={**SMALL, **(network or {})},
-            input_px=32,
-            training={"max_epochs": 4, "batch_size": 8, "learning_rate": 5e-3, **training},
-        )
-        params = {"seed": 3, "survey": survey.physics(), "generator": config.recipe_params()}
-        return Recipe("generator", "vae", params, {"galaxies": "0" * 10}).to_dict()
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def generator(tmp_path_factory, generator_recipe, large_population) -> Path:
-    folder = tmp_path_factory.mktemp("generator") / "vae"
-    train_generator(
-        generator_recipe(max_epochs=12), large_population.stamps, large_population.truth, folder, CPU
-    )
-    return folder
 
 
 def test_a_training_leaves_the_products_of_any_other_and_a_film(generator, large_population):
@@ -108,11 +73,16 @@ def test_code_that_makes_something_else_of_the_weights_is_noticed(generator, mon
         load_generator(generator)
 
 
-def test_a_mixture_needs_more_galaxies_than_components(generator_recipe, population, tmp_path):
-    recipe = generator_recipe(network={"components": 100})
+def test_too_few_galaxies_are_refused_before_training(
+    generator_recipe, population, large_population, tmp_path
+):
+    recipe = generator_recipe(network={"components": 200})
 
-    with pytest.raises(ConfigError, match="fewer than the 40 galaxies"):
-        train_generator(recipe, population.stamps, population.truth, tmp_path / "vae", CPU)
+    with pytest.raises(ConfigError, match="fewer than the 120 galaxies"):
+        train_generator(recipe, large_population.stamps, large_population.truth, tmp_path / "vae", CPU)
+    with pytest.raises(ConfigError, match="at least 20 galaxies on the validation side"):
+        train_generator(generator_recipe(), population.stamps, population.truth, tmp_path / "vae", CPU)
+    assert not (tmp_path / "vae" / "checkpoints").exists()
 
 
 def test_the_psf_is_the_survey_s(survey):
