@@ -205,6 +205,16 @@ class RunConfig(ConfigModel):
                 known = ", ".join(self.generators) or "none"
                 raise ValueError(f"{where}: expected one of generators ({known}), found '{wanted}'")
 
+        if self.generated() and self.train == "pretrained":
+            raise ValueError(
+                f"populations.{next(iter(self.generated()))}: expected train: models for a population that a generator "
+                "draws, as none is shipped; found train: pretrained"
+            )
+
+    def trained_generators(self) -> dict[str, GeneratorConfig]:
+        """Return the networks that draw galaxies and that this run trains."""
+        return self.generators if self.train == "models" else {}
+
     def generated(self) -> dict[str, GeneratedPopulation]:
         """Return the populations that generators draw."""
         return {name: one for name, one in self.populations.items() if isinstance(one, GeneratedPopulation)}

@@ -110,7 +110,7 @@ class _Builder:
         self._note_missing()
         tiles = self._tiles()
         self._simulate()
-        add_generators(self.config, self.survey.physics(), self.artifacts, self._add)
+        self.notes += add_generators(self.config, self.survey.physics(), self.artifacts, self._add)
         self._blend(tiles)
         add_judgements(self.config, self.survey.physics(), self.artifacts, self._add)
         self._train(tiles)
@@ -338,9 +338,7 @@ class _Builder:
             candidates=self.candidates,
             models=self._models(),
             finder=None if finder is None else self._artifact("finder", finder),
-            generator=None
-            if (scored := self.config.anomaly) is None
-            else self._artifact("generator", scored),
+            generator=self.artifacts.get(("generator", self.config.anomaly or "")),
             detectors=dict(self._detectors()),
             galaxies=self._artifact("simulate", self.config.blend.population),
         )

@@ -14,7 +14,7 @@ def add_generators(
     survey: Mapping[str, Any],
     artifacts: Mapping[tuple[str, str], Artifact],
     add: Callable[..., Artifact],
-) -> None:
+) -> list[dict[str, str]]:
     """Add the generators and the populations that they draw.
 
     Parameters
@@ -27,8 +27,14 @@ def add_generators(
         What is planned already, by stage and name: the populations that generators learn from are among it.
     add : callable
         Adds an artifact: stage, name, params, parents, and its inputs and shards by keyword.
+
+    Returns
+    -------
+    list of dict
+        Notes on generators that are left out: ``{"what": …, "reason": …}``.
     """
-    for name, generator in config.generators.items():
+    trained = config.trained_generators()
+    for name, generator in trained.items():
         galaxies = artifacts["simulate", generator.population]
         inputs = {role: galaxies.file(role) for role in ("stamps", "truth")}
         params = {"survey": survey, "generator": generator.recipe_params()}
@@ -43,6 +49,10 @@ def add_generators(
         inputs = {role: generator.file(role) for role in ("weights", "card")}
         shards = cut_into_shards(population.n_galaxies, population.shard_size)
         add("simulate", name, params, {"generator": generator}, inputs=inputs, shards=shards)
+    reason = "train is pretrained, and no network that draws galaxies is shipped"
+    return [
+        {"what": f"generator {name}", "reason": reason} for name in config.generators if name not in trained
+    ]
 
 
 def add_judgements(
@@ -56,7 +66,7 @@ def add_judgements(
     The test blends must be planned already.
     """
     blends = artifacts["blend", "test"]
-    for name, generator in config.generators.items():
+    for name, generator in config.trained_generators().items():
         learned = {
             "generator": artifacts["generator", name],
             "galaxies": artifacts["simulate", generator.population],

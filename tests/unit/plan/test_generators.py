@@ -2,6 +2,8 @@
 
 import pytest
 
+from skymill.errors import ConfigError
+
 CHANGES = {
     "generators.vae": {"population": "galaxies"},
     "populations.drawn": {"kind": "generator", "model": "vae", "n_galaxies": 9, "shard_size": 4},
@@ -60,3 +62,19 @@ def test_how_a_training_is_executed_changes_no_version(planned, plan):
     version = plan.artifact("generator", "vae").recipe.version
     assert other.artifact("generator", "vae").recipe.version == version
     assert longer.artifact("generator", "vae").recipe.version != version
+
+
+def test_a_run_that_trains_nothing_has_no_generators_and_no_scores(planned):
+    changes = {"generators.vae": {"population": "galaxies"}, "anomaly": "vae", "train": "pretrained"}
+    plan = planned(
+        {**changes, "models": {"unet": {"network": {"kind": "unet"}, "task": {"kind": "mask_flux"}}}}
+    )
+
+    assert not plan.of_stage("generator") and not plan.of_stage("judge")
+    assert "anomaly" not in plan.artifact("infer", "sky.unet").recipe.parents
+    assert any(note["what"] == "generator vae" for note in plan.notes)
+
+
+def test_what_a_generator_draws_needs_its_training(planned):
+    with pytest.raises(ConfigError, match=r"populations\.drawn: expected train: models"):
+        planned({**CHANGES, "train": "pretrained"})
