@@ -13,6 +13,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile, cutouts
 from skymill.inference.measure import stamps_in_rms
+from skymill.metrics.detection import binomial_interval
 from skymill.metrics.record import MetricRecord
 from skymill.metrics.roc import auroc, roc_curve
 from skymill.models.device import choose_device
@@ -104,6 +105,21 @@ def anomaly_of_blends(
         **scores,
         **{name: np.array(central[name], dtype=np.float64) for name in ("separation_re", "delta_mag")},
     }
+
+
+def false_alarms(scores: NDArray, dataset: str, detector: str) -> list[MetricRecord]:
+    """Return which parts of isolated galaxies have scores above 1 and 2: a tenth and a hundredth if they mean that."""
+    records = []
+    for level in (1, 2):
+        above = int((scores > level).sum())
+        low, high = binomial_interval(above, len(scores))
+        value, key = above / len(scores), (dataset, detector, f"score:{level}")
+        records.append(
+            MetricRecord(
+                "anomaly_false_alarms", *key, value, "fraction", len(scores), float(low), float(high)
+            )
+        )
+    return records
 
 
 def anomaly_records(

@@ -12,7 +12,7 @@ import numpy as np
 
 from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
-from skymill.inference.anomaly import anomaly_of_blends, anomaly_records
+from skymill.inference.anomaly import anomaly_of_blends, anomaly_records, false_alarms, score_stamps
 from skymill.inference.portraits import draw_portraits
 from skymill.metrics.memorisation import memorisation, turned_and_mirrored
 from skymill.metrics.morphology import morphology, power_spectrum
@@ -91,6 +91,7 @@ def judge_generator(
         drawn += pair.memory(f"generated:{name}", train)
         scores = anomaly_of_blends(model, blend_stamps, blend_truth, survey)
         found, roc = anomaly_records(scores, f"anomaly:{name}", name)
+        found += false_alarms(pair.scores_alone(model), f"anomaly:{name}", name)
         for one in drawn:
             log.info("%s %s: %.4g [%.4g, %.4g]", one.subset, one.metric, one.value, one.low, one.high)
         write_text(folder / METRICS, to_json([*drawn, *found]))
@@ -109,9 +110,10 @@ class _Pair:
     def __init__(self, model: GeneratorModel, real: GalaxyData, survey: Survey, seed: int) -> None:
         rows = np.arange(min(MOST, len(real)))
         known = {name: values.double().numpy() for name, values in real[rows].items() if name != "image"}
-        self.known, self.survey, self.seed, self.name = known, survey, seed, model.card.name
+        self.known, self.seed, self.name = known, seed, model.card.name
         self.real = real[rows]["image"][:, 0].double().numpy()
         self.side_px = self.real.shape[-1]
+        self.electrons = survey.gain_e_per_unit * survey.background_rms
         self.drawn = np.stack([self._draw(model, row) for row in rows]).astype(np.float64)
 
     def _draw(self, model: GeneratorModel, row: int) -> NDArray[np.float32]:
@@ -189,12 +191,16 @@ class _Pair:
 
     def _statistics(self, images: NDArray, which: str, noise: float) -> dict[str, NDArray]:
         """Return Gini, M20, concentration, asymmetry, size and ellipticity of images that get some noise."""
-        electrons = self.survey.gain_e_per_unit * self.survey.background_rms
-        generator = rng(self.seed, "judge", self.name, "noise", which)
-        spread = noise * np.sqrt(1 + np.clip(images, 0, None) / electrons)
         x, y = (self.side_px // 2 + self.known[name] for name in ("dx", "dy"))
-        noisy = images + spread * generator.standard_normal(images.shape)
-        return morphology(noisy, x, y, threshold=THRESHOLD_RMS, background_rms=noise)
+        return morphology(
+            self._noisy(images, which, noise), x, y, threshold=THRESHOLD_RMS, background_rms=noise
+        )
+
+    def _noisy(self, images: NDArray, which: str, noise: float) -> NDArray[np.float64]:
+        """Add noise of `noise` times the survey's to images; `which` keys the random numbers."""
+        generator = rng(self.seed, "judge", self.name, "noise", which)
+        spread = noise * np.sqrt(1 + np.clip(images, 0, None) / self.electrons)
+        return images + spread * generator.standard_normal(images.shape)
 
     def _requested(self, dataset: str) -> list[MetricRecord]:
         """Compare what was asked for with what is measured on the drawn images, and on the real ones."""
@@ -226,6 +232,13 @@ class _Pair:
         # Beyond the PSF's band there is rounding only.
         kept = powers[0] > 1e-6 * powers[0].max()
         return wave[kept], np.log10(powers[1] / powers[0])[kept], (powers[0][kept], powers[1][kept])
+
+    def scores_alone(self, model: GeneratorModel) -> NDArray[np.float64]:
+        """Return the anomaly scores of the real galaxies with the survey's noise, each alone on its stamp."""
+        first, size = self.side_px // 2 - model.network.stamp_px // 2, model.network.stamp_px
+        box = slice(first, first + size)
+        noisy = self._noisy(self.real[:, box, box], "alone", 1.0)
+        return score_stamps(model, noisy[:, None], np.full(len(noisy), self.electrons))
 
     def memory(self, dataset: str, train: GalaxyData) -> list[MetricRecord]:
         """Say how near drawn galaxies are to those that were learned from, beside galaxies that were not."""

@@ -42,6 +42,7 @@ WORDS = {
     "asymmetry_median": "median asymmetry",
     "memorisation_ratio": "distance to the nearest training galaxy over that of unseen real galaxies",
     "memorisation_copies": "nearer to a training galaxy than 99 % of unseen real galaxies",
+    "anomaly_false_alarms": "isolated galaxies above that score",
     "anomaly_auroc": "area under the curve of the anomaly score",
 }
 LINES = {"blends": ACCENT, "mergers": "#c1443c", "apart": "#2f855a", "similar_brightness": "#805ad5"}

@@ -9,7 +9,7 @@ import torch
 from skymill.config.generator import NoiseRangeConfig, VaeConfig
 from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta
-from skymill.inference.anomaly import anomaly_records, score_sources
+from skymill.inference.anomaly import anomaly_records, false_alarms, score_sources
 from skymill.models.vae import Vae
 from skymill.training.anomaly import fit_ordinary
 from skymill.training.generator_card import GeneratorModel
@@ -101,3 +101,10 @@ def test_records_of_near_pairs_are_their_own():
 
     assert areas == {"blends": 0.5, "mergers": 1.0, "apart": 0.0, "similar_brightness": 0.5}
     assert set(curves) == set(areas) and curves["mergers"]["y"][-1] == 1
+
+
+def test_false_alarms_are_counted():
+    first, second = false_alarms(np.array([0.5, 1.5, 3.0, 0.0]), "anomaly:vae", "vae")
+
+    assert (first.subset, first.value, second.subset, second.value) == ("score:1", 0.5, "score:2", 0.25)
+    assert first.low < 0.5 < first.high and second.n == 4
