@@ -201,18 +201,20 @@ class Vae(nn.Module):
         size : int
             Side of the stamps, even.
         """
-        light = self.light(latent, flux, re_px, size)
-        return self.seen_through_psf(light, offset, size)[:, None]
+        canvas = self.decoder(latent).float()
+        # Places of half precision would be off by a tenth of a pixel.
+        with torch.autocast(latent.device.type, enabled=False):
+            light = self.light(canvas, elongation(latent[:, :2].float()), flux, re_px, size)
+            return self.seen_through_psf(light, offset, size)[:, None]
 
-    def light(self, latent: Tensor, flux: Tensor, re_px: Tensor, size: int) -> Tensor:
+    def light(self, canvas: Tensor, shape: Tensor, flux: Tensor, re_px: Tensor, size: int) -> Tensor:
         """Return galaxies before the PSF on the fine grid (b, n, n), centred on its point n // 2; flux per point.
 
         The part of the flux within the grid is that of the canvas; the points' sum is scaled to it, so that a galaxy
         smaller than the points has its flux as well.
         """
-        canvas, shape = self.decoder(latent), elongation(latent[:, :2])
         n, half_px = self.fine_px(size), size / 2 + MARGIN_PX
-        axis = (torch.arange(n, device=latent.device) - n // 2) / self.config.supersampling
+        axis = (torch.arange(n, device=canvas.device) - n // 2) / self.config.supersampling
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         place = torch.stack([x, y], dim=-1).flatten(0, 1)  # (n n, 2) px
         inverse = torch.linalg.inv(shape) / re_px[:, None, None]

@@ -96,6 +96,16 @@ def test_encoding_needs_no_decoder_and_knows_the_noise(network):
     assert not torch.allclose(outputs.mean, deeper.mean)
 
 
+def test_mixed_precision_moves_nothing(network):
+    latent, ones = torch.zeros(1, 4), torch.ones(1)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        rough = network.decode(latent, 100 * ones, 2 * ones, torch.tensor([[0.3, -0.2]]), SIDE)[0, 0]
+    exact = draw(network, 2.0, (0.3, -0.2))
+
+    assert rough.dtype == torch.float32
+    np.testing.assert_allclose(rough.numpy(), exact, atol=0.01 * exact.max())
+
+
 def test_the_middle_stays_the_middle():
     image = torch.zeros(6, 6)
     image[3, 3] = 1.0
