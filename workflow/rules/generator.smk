@@ -1,11 +1,13 @@
 # generator: a network learns the isolated galaxies of a population, and draws new ones
 #
-# needs   simulate/<population> that it learns from; for what it is judged by, blend/test
+# needs   simulate/<population> that it learns from; for what it is judged by, blend/test;
+#         for shipped networks nothing
 # makes   generator/<name>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png, film.png
 #         simulate/<population>/<version>/shards  of populations of kind generator
 #         judge/<name>/<version>/metrics.json, curves.json and pictures: drawn beside real galaxies, anomaly scores
 # steps   one job a network, on a GPU if there is one; a job that was killed goes on from its last checkpoint. Then one
-#         job a shard of each population that it draws; simulate_population ties them together like any other
+#         job a shard of each population that it draws; simulate_population ties them together like any other. Shipped
+#         ones (config: pretrained_generators) are checked and taken as they are
 
 
 rule generator:
@@ -39,6 +41,8 @@ rule train_generator:
         "results/logs/generator/{name}.{version}.log",
     benchmark:
         "results/benchmarks/generator/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.trained_generators()),
     conda:
         "../../envs/generator.yaml"
     threads: execution_of("threads", 1)
@@ -58,6 +62,43 @@ rule train_generator:
         "generator: network {wildcards.name}"
     script:
         "../scripts/train_generator.py"
+
+
+rule take_generator:
+    input:
+        weights=input_of("generator", "weights"),
+        card=input_of("generator", "card"),
+        history=input_of("generator", "history"),
+    output:
+        weights=product_of("generator", "weights.safetensors"),
+        card=product_of("generator", "model.yaml"),
+        history=product_of("generator", "history.csv"),
+        curves=report(
+            product_of("generator", "curves.png"),
+            category="Training",
+            caption="../captions/curves.rst",
+        ),
+        provenance=product_of("generator", "provenance.json"),
+    log:
+        "results/logs/generator/{name}.{version}.log",
+    benchmark:
+        "results/benchmarks/generator/{name}.{version}.tsv"
+    wildcard_constraints:
+        name=one_of(run_config.shipped_generators()),
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(10),
+    params:
+        recipe=recipe_of("generator"),
+        folder=folder_of("generator"),
+        code=code_stamp("skymill.training.shipped"),
+    message:
+        "generator: shipped network {wildcards.name}"
+    script:
+        "../scripts/take_generator.py"
 
 
 rule generate_shard:

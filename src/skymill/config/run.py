@@ -48,12 +48,15 @@ class RunConfig(ConfigModel):
     populations: dict[Name, PopulationConfig] = Field(min_length=1, description="Isolated galaxies, by name.")
     generators: dict[Name, GeneratorConfig] = Field(
         {},
-        description="Networks to train that draw galaxies, by name; populations of kind generator name them.",
+        description="Networks to train that draw galaxies, by name; populations of kind generator name one.",
+    )
+    pretrained_generators: dict[Name, Name] = Field(
+        {}, description="Networks that draw galaxies and are shipped for the survey, as in `pretrained`."
     )
     anomaly: Name | None = Field(
         None,
-        description="Which of `generators` says how unlike an isolated galaxy the sources of tiles are (column "
-        "anomaly_score); null: none.",
+        description="Which of `generators` and `pretrained_generators` says how unlike an isolated galaxy the sources "
+        "of tiles are (column anomaly_score); null: none.",
     )
     blend: BlendConfig = Field(description="How blends are composed.")
     real_blends: RealBlendsConfig | None = Field(
@@ -200,20 +203,26 @@ class RunConfig(ConfigModel):
                 )
         named = {f"populations.{name}.model": one.model for name, one in self.generated().items()}
         named |= {} if self.anomaly is None else {"anomaly": self.anomaly}
+        known = [*self.generators, *self.pretrained_generators]
         for where, wanted in named.items():
-            if wanted not in self.generators:
-                known = ", ".join(self.generators) or "none"
-                raise ValueError(f"{where}: expected one of generators ({known}), found '{wanted}'")
-
-        if self.generated() and self.train == "pretrained":
+            if wanted not in known:
+                raise ValueError(
+                    f"{where}: expected one of generators and pretrained_generators ({', '.join(known) or 'none'}), "
+                    f"found '{wanted}'"
+                )
+        if twice := sorted(set(self.generators) & set(self.pretrained_generators)):
             raise ValueError(
-                f"populations.{next(iter(self.generated()))}: expected train: models for a population that a generator "
-                "draws, as none is shipped; found train: pretrained"
+                f"generators, pretrained_generators: expected each name once, found {', '.join(twice)} twice"
             )
 
     def trained_generators(self) -> dict[str, GeneratorConfig]:
         """Return the networks that draw galaxies and that this run trains."""
         return self.generators if self.train == "models" else {}
+
+    def shipped_generators(self) -> dict[str, str]:
+        """Return the shipped networks that draw galaxies and that this run takes: folder by name."""
+        named = {} if self.train == "models" else {name: name for name in self.generators}
+        return {**named, **self.pretrained_generators}
 
     def generated(self) -> dict[str, GeneratedPopulation]:
         """Return the populations that generators draw."""

@@ -34,7 +34,7 @@ PICTURES = {
 }
 FILM = "What the network made of the same latent numbers after each epoch."
 WORDS = {
-    "distance_mean": "mean distance of the six statistics",
+    "distance_mean": "mean distance of the statistics",
     "distance_by_chance": "what two samples of real galaxies stay below (95 %)",
     "requested_mag_error": "|requested − measured magnitude|, median",
     "requested_size_error": "half-light radius beside that of the real galaxy of the same size, median difference",
@@ -85,7 +85,8 @@ def generator_context(inventory: Inventory, scores: Scores) -> dict[str, Any]:
 
 def _generator(entry: Entry, inventory: Inventory, scores: Scores) -> dict[str, Any]:
     judged = inventory.find("judge", entry.name)
-    sheets = [Sheet(png_uri(entry, "film.png"), FILM)]
+    # A shipped network comes without its film.
+    sheets = [Sheet(png_uri(entry, "film.png"), FILM)] if (entry.folder / "film.png").exists() else []
     panels: list[Panel] = []
     if judged is not None:
         sheets = [*(Sheet(png_uri(judged, name), words) for name, words in PICTURES.items()), *sheets]

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+import yaml
 from pydantic import Field
 
 from skymill.config.base import ConfigModel
 from skymill.config.generator import NoiseRangeConfig, VaeConfig
+from skymill.errors import DataError
 from skymill.models.vae import Seen, Vae
 from skymill.training.card import (
     CARD,
@@ -102,6 +104,21 @@ def probe_generator(network: Vae) -> tuple[float, ...]:
     middle = network.stamp_px // 2
     figures = (guess.log_flux, guess.log_re_px, model[:, 0, middle, middle], model.sum(dim=(1, 2, 3)))
     return tuple(torch.stack(figures, dim=1).flatten().tolist())
+
+
+def is_generator(card: str | Path) -> bool:
+    """Whether a card is that of a network that draws galaxies.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no card.
+    """
+    try:
+        kind = yaml.safe_load(Path(card).read_text(encoding="utf-8"))["network"]["kind"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(card, expected="a model card with a network", found=str(error)) from error
+    return kind == VaeConfig().kind
 
 
 def load_generator(path: str | Path) -> GeneratorModel:

@@ -71,11 +71,17 @@ def change(values, key, value):
             {"population": "galaxies", "noise": {"depth": [0.0, 1.0]}},
             ["generators.vae.noise.depth", "expected noise above 0, found 0"],
         ),
-        ("anomaly", "vae", ["anomaly: expected one of generators (none), found 'vae'"]),
+        (
+            "anomaly",
+            "vae",
+            ["anomaly: expected one of generators and pretrained_generators (none), found 'vae'"],
+        ),
         (
             "populations.drawn",
             {"kind": "generator", "model": "vae", "n_galaxies": 10},
-            ["populations.drawn.model: expected one of generators (none), found 'vae'"],
+            [
+                "populations.drawn.model: expected one of generators and pretrained_generators (none), found 'vae'"
+            ],
         ),
         ("detectors.new", {"kind": "eyeball"}, ["detectors.new", "eyeball"]),
         ("run", "../away", ["run: String should match pattern", "'../away'"]),
@@ -282,3 +288,17 @@ def test_a_generated_population_has_the_preset_s_magnitudes_and_sizes(values):
 
     assert found.mag == (18, 20) and found.mag_slope == 0.15
     assert found.sizes.median_re_arcsec == 1.0
+
+
+def test_a_generator_has_a_name_of_its_own(values):
+    values["generators"], values["pretrained_generators"] = (
+        {"vae": {"population": "galaxies"}},
+        {"vae": "vae"},
+    )
+    with pytest.raises(
+        ConfigError, match="generators, pretrained_generators: expected each name once, found vae"
+    ):
+        load_config(values)
+    del values["generators"]
+    values["anomaly"] = "vae"
+    assert load_config(values).shipped_generators() == {"vae": "vae"}

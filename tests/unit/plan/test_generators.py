@@ -1,9 +1,13 @@
 """Networks that draw galaxies: what depends on what."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from skymill.errors import ConfigError
 
+ROOT = Path(__file__).resolve().parents[3]
 CHANGES = {
     "generators.vae": {"population": "galaxies"},
     "populations.drawn": {"kind": "generator", "model": "vae", "n_galaxies": 9, "shard_size": 4},
@@ -64,17 +68,56 @@ def test_how_a_training_is_executed_changes_no_version(planned, plan):
     assert longer.artifact("generator", "vae").recipe.version != version
 
 
-def test_a_run_that_trains_nothing_has_no_generators_and_no_scores(planned):
-    changes = {"generators.vae": {"population": "galaxies"}, "anomaly": "vae", "train": "pretrained"}
+PRETRAINED = {
+    "train": "pretrained",
+    "models": {"unet": {"network": {"kind": "unet"}, "task": {"kind": "mask_flux"}}},
+}
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """A folder of shipped networks; the plan takes files by content: any network's serve for any other."""
+    for name in ("unet", "vae"):
+        shutil.copytree(ROOT / "models/sdss_r/unet", tmp_path / "models/sdss_r" / name)
+    return {"models_dir": str(tmp_path / "models")}
+
+
+def test_a_run_that_trains_nothing_takes_the_shipped_generator(planned, shipped):
+    plan = planned({**CHANGES, **PRETRAINED, **shipped, "anomaly": "vae"})
+    generator = plan.artifact("generator", "vae")
+
+    assert generator.inputs["weights"].endswith("models/sdss_r/vae/weights.safetensors")
+    assert plan.artifact("simulate", "drawn").recipe.parents == {"generator": generator.recipe.version}
+    assert plan.artifact("infer", "sky.unet").recipe.parents["anomaly"] == generator.recipe.version
+    # What it is like stands on its card; its own population is not drawn again.
+    assert not plan.of_stage("judge")
+
+
+def test_a_shipped_generator_stands_beside_those_that_are_trained(planned, shipped):
+    plan = planned({**CHANGES, **shipped, "pretrained_generators": {"mine": "vae"}, "anomaly": "mine"})
+
+    assert [artifact.recipe.name for artifact in plan.of_stage("generator")] == ["vae", "mine"]
+    assert [artifact.recipe.name for artifact in plan.of_stage("judge")] == ["vae"]
+
+
+def test_without_a_shipped_one_there_are_no_scores_and_a_note(planned, shipped):
     plan = planned(
-        {**changes, "models": {"unet": {"network": {"kind": "unet"}, "task": {"kind": "mask_flux"}}}}
+        {**PRETRAINED, **shipped, "generators.other": {"population": "galaxies"}, "anomaly": "other"}
     )
 
-    assert not plan.of_stage("generator") and not plan.of_stage("judge")
+    assert not plan.of_stage("generator")
     assert "anomaly" not in plan.artifact("infer", "sky.unet").recipe.parents
-    assert any(note["what"] == "generator vae" for note in plan.notes)
+    assert any(note["what"] == "generator other" for note in plan.notes)
 
 
-def test_what_a_generator_draws_needs_its_training(planned):
-    with pytest.raises(ConfigError, match=r"populations\.drawn: expected train: models"):
-        planned({**CHANGES, "train": "pretrained"})
+def test_what_a_generator_draws_needs_it(planned, shipped):
+    changes = {
+        "generators.other": {"population": "galaxies"},
+        "populations.drawn": {**CHANGES["populations.drawn"], "model": "other"},
+    }
+    with pytest.raises(
+        ConfigError, match=r"populations\.drawn\.model: expected a network that is trained or shipped"
+    ):
+        planned({**PRETRAINED, **shipped, **changes})
+    with pytest.raises(ConfigError, match="expected a network that is shipped for sdss_r"):
+        planned({**shipped, "pretrained_generators": {"mine": "nobody"}})

@@ -275,7 +275,7 @@ def make_recipe(survey: Survey) -> MakeRecipe:
     return make
 
 
-SMALL = {
+SMALL_VAE = {
     "latent": 4,
     "widths": [8, 8],
     "dense": 16,
@@ -290,7 +290,7 @@ def generator_recipe(survey):
     def make(network: dict | None = None, **training) -> dict:
         config = GeneratorConfig(
             population="galaxies",
-            network={**SMALL, **(network or {})},
+            network={**SMALL_VAE, **(network or {})},
             input_px=32,
             training={"max_epochs": 4, "batch_size": 8, "learning_rate": 5e-3, **training},
         )
