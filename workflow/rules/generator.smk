@@ -1,10 +1,8 @@
 # generator: a network learns the isolated galaxies of a population, and draws new ones
 #
-# needs   simulate/<population> that it learns from; for what it is judged by, blend/test;
-#         for shipped networks nothing
+# needs   simulate/<population> that it learns from; for shipped networks nothing
 # makes   generator/<name>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png, film.png
 #         simulate/<population>/<version>/shards  of populations of kind generator
-#         judge/<name>/<version>/metrics.json, curves.json and pictures: drawn beside real galaxies, anomaly scores
 # steps   one job a network, on a GPU if there is one; a job that was killed goes on from its last checkpoint. Then one
 #         job a shard of each population that it draws; simulate_population ties them together like any other. Shipped
 #         ones (config: pretrained_generators) are checked and taken as they are
@@ -13,12 +11,6 @@
 rule generator:
     input:
         plan.targets("generator"),
-    localrule: True
-
-
-rule judge:
-    input:
-        plan.targets("judge"),
     localrule: True
 
 
@@ -127,39 +119,3 @@ rule generate_shard:
         "simulate: a network draws galaxies {wildcards.start} to {wildcards.stop} of population {wildcards.name}"
     script:
         "../scripts/generate_shard.py"
-
-
-rule judge_generator:
-    input:
-        weights=input_of("judge", "weights"),
-        card=input_of("judge", "card"),
-        stamps=input_of("judge", "stamps"),
-        truth=input_of("judge", "truth"),
-        blend_stamps=input_of("judge", "blend_stamps"),
-        blend_truth=input_of("judge", "blend_truth"),
-    output:
-        metrics=product_of("judge", "metrics.json"),
-        curves=product_of("judge", "curves.json"),
-        samples=product_of("judge", "samples.png"),
-        interpolations=product_of("judge", "interpolations.png"),
-        traversals=product_of("judge", "traversals.png"),
-        plane=product_of("judge", "plane.png"),
-        provenance=product_of("judge", "provenance.json"),
-    log:
-        "results/logs/judge/{name}.{version}.log",
-    benchmark:
-        "results/benchmarks/judge/{name}.{version}.tsv"
-    conda:
-        "../../envs/generator.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
-    params:
-        recipe=recipe_of("judge"),
-        folder=folder_of("judge"),
-        code=code_stamp("skymill.inference.judge"),
-    message:
-        "judge: what generator {wildcards.name} draws"
-    script:
-        "../scripts/judge_generator.py"
