@@ -84,7 +84,8 @@ class NeuralDetector:
         if self.generator is not None:
             from skymill.inference.anomaly import score_sources
 
-            fluxes["anomaly_score"] = score_sources(tile, found["x"], found["y"], self.generator, self.device)
+            known = (found["x"], found["y"], found["flux_radius"])
+            fluxes["anomaly_score"] = score_sources(tile, *known, self.generator, self.device)
         return catalogue({**found, **fluxes, "flags": flags}, tile, meta)
 
 

@@ -31,7 +31,7 @@ MOST_POINTS = 300
 
 
 def score_sources(
-    tile: Tile, x: NDArray, y: NDArray, model: GeneratorModel, device: str = "auto"
+    tile: Tile, x: NDArray, y: NDArray, flux_radius: NDArray, model: GeneratorModel, device: str = "auto"
 ) -> NDArray[np.float64]:
     """Return the anomaly scores of sources of a tile, (n,); NaN where there is no noise to measure by.
 
@@ -41,6 +41,9 @@ def score_sources(
         Background-subtracted; stamps are cut as :func:`skymill.inference.measure.measure` does.
     x, y : ndarray (n,)
         0-based positions in pixels.
+    flux_radius : ndarray (n,)
+        Half-light radii in pixels, as the finder of the candidates has measured them; NaN where it has not. The network
+        knows single galaxies alone: a neighbour anywhere on the stamp would make it see one large galaxy.
     model : GeneratorModel
         The network, and what is usual for isolated galaxies.
     device : {'auto', 'cpu', 'gpu'}
@@ -54,24 +57,32 @@ def score_sources(
         masks = cutouts(tile.mask, x[some], y[some], size)
         stamps, rms = stamps_in_rms(tile, x[some], y[some], size, masks)
         electrons = np.where(np.isfinite(rms), rms, 1.0) * tile.meta.gain_e_per_unit
-        found = score_stamps(model, stamps[:, None], electrons, where)
+        found = score_stamps(model, stamps[:, None], electrons, where, flux_radius[some])
         scores.append(np.where(np.isfinite(rms), found, np.nan))
         tile.release()
     return np.concatenate(scores)
 
 
 def score_stamps(
-    model: GeneratorModel, stamps: NDArray, electrons: NDArray, device: torch.device | None = None
+    model: GeneratorModel,
+    stamps: NDArray,
+    electrons: NDArray,
+    device: torch.device | None = None,
+    flux_radius: NDArray | None = None,
 ) -> NDArray[np.float64]:
-    """Return anomaly scores of stamps (n, 1, y, x) in units of their noise, which is `electrons` (n,) electrons."""
+    """Return anomaly scores of stamps (n, 1, y, x) in units of their noise, which is `electrons` (n,) electrons.
+
+    With `flux_radius` (n,) no light beyond three of these radii (px) counts; where it is NaN, as without it.
+    """
+    seen = np.full(len(stamps), np.inf) if flux_radius is None else np.nan_to_num(flux_radius, nan=np.inf)
     error, scores = model.card.noise.relative_error, [np.empty(0)]
     for start in range(0, len(stamps), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        image, unit = (
+        image, unit, radius = (
             torch.from_numpy(np.asarray(values[some], dtype=np.float32)).to(device)
-            for values in (stamps, electrons)
+            for values in (stamps, electrons, seen)
         )
-        found = misfits(model.network, image, torch.ones_like(unit), unit, error)
+        found = misfits(model.network, image, torch.ones_like(unit), unit, error, radius)
         scores.append(anomaly_score(*found, model.card.ordinary))
     return np.concatenate(scores)
 

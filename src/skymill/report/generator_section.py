@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.catalog.flags import Flag
 from skymill.data.tile import Tile, cutouts
 from skymill.errors import DataError
 from skymill.metrics.record import MetricRecord
 from skymill.report.chart import Chart
-from skymill.report.images import Picture, picture
+from skymill.report.images import Mark, Picture, picture
 from skymill.report.inventory import Entry, Inventory
 from skymill.report.look import ACCENT, GREY
 from skymill.report.panel import Panel
@@ -46,6 +47,7 @@ WORDS = {
     "anomaly_auroc": "area under the curve of the anomaly score",
 }
 LINES = {"blends": ACCENT, "mergers": "#c1443c", "apart": "#2f855a", "similar_brightness": "#805ad5"}
+NO_WONDER = Flag.EDGE | Flag.MASKED | Flag.SATURATED
 PIXEL_PNG = "data:image/png;base64,"
 
 
@@ -207,7 +209,7 @@ def _wall(entry: Entry, inventory: Inventory) -> dict[str, Any] | None:
     score = np.array(catalogue["anomaly_score"], dtype=np.float64)
     if not np.isfinite(score).any():
         return None
-    chosen = most_anomalous(score, np.array(catalogue["is_primary"], dtype=bool))
+    chosen = most_anomalous(score, np.array(catalogue["is_primary"]), np.array(catalogue["flags"]))
     tile = Tile.read(tile_entry.main)
     place = (catalogue["x"][chosen], catalogue["y"][chosen], CROP_PX)
     images, noises = cutouts(tile.science, *place), cutouts(tile.rms, *place, fill=np.nan)
@@ -218,7 +220,8 @@ def _wall(entry: Entry, inventory: Inventory) -> dict[str, Any] | None:
             f"{catalogue['mag'][row]:.2f} mag",
             f"object {catalogue['object_id'][row]}",
         )
-        cases.append(Anomaly(picture(image, float(np.nanmedian(noise))), lines))
+        marks = [Mark(CROP_PX // 2, CROP_PX // 2, ACCENT, "target", 5.0, "the source")]
+        cases.append(Anomaly(picture(image, float(np.nanmedian(noise)), marks=marks), lines))
     return {
         "tile": entry.dataset,
         "detector": entry.detector,
@@ -227,7 +230,7 @@ def _wall(entry: Entry, inventory: Inventory) -> dict[str, Any] | None:
     }
 
 
-def most_anomalous(score: NDArray, is_primary: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the rows of the highest scores, the highest first."""
-    rows = np.flatnonzero(is_primary & np.isfinite(score))
+def most_anomalous(score: NDArray, is_primary: NDArray[np.bool_], flags: NDArray) -> NDArray[np.int64]:
+    """Return the rows of the highest scores, the highest first; what is cut off, masked or saturated is left out."""
+    rows = np.flatnonzero(is_primary & np.isfinite(score) & (flags & int(NO_WONDER) == 0))
     return rows[np.argsort(-score[rows], kind="stable")][:N_ANOMALIES]

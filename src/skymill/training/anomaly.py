@@ -29,7 +29,12 @@ MOST_SCORE = 30.0
 
 @torch.inference_mode()
 def misfits(
-    network: Vae, image: Tensor, noise: Tensor, electrons: Tensor, relative_error: float
+    network: Vae,
+    image: Tensor,
+    noise: Tensor,
+    electrons: Tensor,
+    relative_error: float,
+    seen_re_px: Tensor | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return log10 of the signal to noise and the log of the reduced chi² of stamps, (b,) each.
 
@@ -47,6 +52,9 @@ def misfits(
         Electrons of one background rms.
     relative_error : float
         Part of a pixel's light that counts as noise.
+    seen_re_px : Tensor (b,), optional
+        Half-light radii of the sources with the PSF, where somebody else has measured them: no light farther away than
+        three of them counts, whatever the network takes the source for.
     """
     guess = network.guesser(image, noise)
     flux, re_px = torch.exp(guess.log_flux), torch.exp(guess.log_re_px).clamp(0.1, image.shape[-1] / 2)
@@ -57,7 +65,7 @@ def misfits(
     variance = (1 + positive / electrons[:, None, None, None]) * noise[:, None, None, None] ** 2 + (
         relative_error * positive
     ) ** 2
-    aperture = within(image.shape[-1], re_px, offset)[:, None]
+    aperture = within(image.shape[-1], re_px, offset, seen_re_px)[:, None]
     total = (aperture * model**2 / variance).sum(dim=(1, 2, 3)).clamp(min=1e-12)
     scale = (aperture * model * image / variance).sum(dim=(1, 2, 3)) / total
     residual = image - scale.clamp(min=0)[:, None, None, None] * model
@@ -66,9 +74,12 @@ def misfits(
     return log_snr.double().cpu().numpy(), torch.log(reduced).double().cpu().numpy()
 
 
-def within(size: int, re_px: Tensor, offset: Tensor) -> Tensor:
+def within(size: int, re_px: Tensor, offset: Tensor, seen_re_px: Tensor | None = None) -> Tensor:
     """Return which pixels' residuals count, (b, y, x): those of a circle around the galaxy."""
-    radius = (APERTURE * torch.sqrt(re_px**2 + PSF_PX**2)).clamp(LEAST_APERTURE_PX, size / 2)
+    seen = torch.sqrt(re_px**2 + PSF_PX**2)
+    if seen_re_px is not None:
+        seen = torch.minimum(seen, seen_re_px)
+    radius = (APERTURE * seen).clamp(LEAST_APERTURE_PX, size / 2)
     axis = torch.arange(size, device=re_px.device) - size // 2
     dx, dy = axis - offset[:, :1], axis - offset[:, 1:]
     return (torch.hypot(dx[:, None, :], dy[:, :, None]) <= radius[:, None, None]).float()

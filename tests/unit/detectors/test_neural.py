@@ -70,7 +70,8 @@ def test_sources_are_scored_where_a_generator_is_given(field, model, survey, mon
     generator = SimpleNamespace(card=card_of(survey))
     seen = []
 
-    def score(tile, x, y, given, device):
+    def score(tile, x, y, flux_radius, given, device):
+        assert (flux_radius > 0).all()
         seen.append((given, device))
         return x / 100
 

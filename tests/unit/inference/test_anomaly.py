@@ -22,6 +22,7 @@ SMALL = {
     "canvas_widths": (8, 8, 8, 8),
     "components": 2,
 }
+WIDE = np.array([50.0, np.nan])
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +67,32 @@ def science():
 
 def test_scores_are_of_the_image_in_units_of_its_noise(model, science):
     x, y = np.array([30.0, 60.0]), np.array([40.0, 20.0])
-    found = score_sources(tile_of(science, np.full(science.shape, 2.0, np.float32)), x, y, model, "cpu")
+    found = score_sources(tile_of(science, np.full(science.shape, 2.0, np.float32)), x, y, WIDE, model, "cpu")
     # Twice the image with twice the noise, and electrons that go along.
     tile = tile_of(2 * science, np.full(science.shape, 4.0, np.float32), gain=50.0)
 
     assert found.shape == (2,) and np.isfinite(found).all()
-    np.testing.assert_allclose(score_sources(tile, x, y, model, "cpu"), found, rtol=1e-4)
+    np.testing.assert_allclose(score_sources(tile, x, y, WIDE, model, "cpu"), found, rtol=1e-4)
+
+
+def test_light_far_from_a_small_source_does_not_count(model, science):
+    rms = np.full(science.shape, 2.0, np.float32)
+    other = science.copy()
+    other[34:46, 39:52] += 300
+    place = (np.array([30.0]), np.array([40.0]))
+    alone, beside = (tile_of(image, rms) for image in (science, other))
+
+    # The network itself sees both: only that no pixel of the neighbour is among the residuals can be compared.
+    small = [score_sources(tile, *place, np.array([2.0]), model, "cpu")[0] for tile in (alone, beside)]
+    wide = [score_sources(tile, *place, np.array([9.0]), model, "cpu")[0] for tile in (alone, beside)]
+    assert wide[1] - wide[0] > small[1] - small[0]
 
 
 def test_without_noise_there_is_no_score(model, science):
     mask = np.zeros(science.shape, np.uint8)
     mask[:, :50] = int(MaskBit.NO_DATA)
     tile = tile_of(science, np.full(science.shape, 2.0, np.float32), mask)
-    found = score_sources(tile, np.array([15.0, 75.0]), np.array([40.0, 40.0]), model, "cpu")
+    found = score_sources(tile, np.array([15.0, 75.0]), np.array([40.0, 40.0]), WIDE, model, "cpu")
 
     assert np.isnan(found[0]) and np.isfinite(found[1])
 
@@ -86,7 +100,7 @@ def test_without_noise_there_is_no_score(model, science):
 def test_a_tile_without_sources_has_no_scores(model, science):
     tile = tile_of(science, np.full(science.shape, 2.0, np.float32))
 
-    assert len(score_sources(tile, np.empty(0), np.empty(0), model, "cpu")) == 0
+    assert len(score_sources(tile, np.empty(0), np.empty(0), np.empty(0), model, "cpu")) == 0
 
 
 def test_records_of_near_pairs_are_their_own():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skymill.catalog.flags import Flag
 from skymill.errors import DataError
 from skymill.metrics.record import MetricRecord
 from skymill.report.generator_section import (
@@ -89,10 +90,11 @@ def test_curves_name_their_areas(scores):
 
 
 def test_the_most_anomalous_primary_sources_come_first():
-    score = np.array([1.0, np.nan, 9.0, 5.0, 7.0])
-    primary = np.array([True, True, False, True, True])
+    score = np.array([1.0, np.nan, 9.0, 5.0, 7.0, 8.0])
+    primary = np.array([True, True, False, True, True, True])
+    flags = np.array([0, 0, 0, int(Flag.BLENDED), 0, int(Flag.SATURATED)])
 
-    assert most_anomalous(score, primary).tolist() == [4, 3, 0]
+    assert most_anomalous(score, primary, flags).tolist() == [4, 3, 0]
 
 
 def test_what_generators_are_judged_by_is_no_detector_s_dataset():

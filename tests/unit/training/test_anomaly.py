@@ -59,6 +59,12 @@ def test_the_aperture_follows_size_and_place():
     assert area[0].item() == pytest.approx(np.pi * 36, rel=0.05)
     assert area[1].item() == pytest.approx(np.pi * 9 * (25 + 2.25), rel=0.03)
     assert area[2].item() == pytest.approx(np.pi * 32**2, rel=0.03)
+    narrow = within(64, torch.tensor([5.0, 5.0]), torch.zeros(2, 2), torch.tensor([3.0, np.inf])).sum(
+        dim=(1, 2)
+    )
+    assert narrow[0].item() == pytest.approx(np.pi * 81, rel=0.03) and narrow[1].item() == pytest.approx(
+        area[1].item(), rel=0.02
+    )
     columns = torch.arange(64) - 32.0
     assert (found[1] * columns).sum() / area[1] == pytest.approx(2.0, abs=0.05)
 
