@@ -10,9 +10,10 @@ no purity. FILE gets the figures as a run's metrics.json has them; `skymill ship
 patches onto the card.
 
 Every detector is given the same images and rms. A detection is real if an object is within the distance that the
-finder's card says, surest detection first (brightest first for detectors without a probability). One beside a source
-that is too faint or too near a brighter one to be an object is left out: it is neither right nor wrong. Figures are at
-each detector's own threshold; "at purity of" SExtractor are the finder's where its purity on the patches is that one's.
+finder's card says (on patches, for large galaxies, as many times farther as the finder was trained with), surest
+detection first (brightest first for detectors without a probability). One beside a source that is too faint or too
+near a brighter one to be an object is left out: it is neither right nor wrong. Figures are at each detector's own
+threshold; "at purity of" SExtractor are the finder's where its purity on the patches is that one's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from skymill.catalog.catalogue import Catalogue
@@ -88,15 +90,16 @@ class Judged:
 
 
 def judge(
-    found: Detections, x: NDArray, y: NDArray, is_object: NDArray[np.bool_], max_distance: float
+    found: Detections, x: NDArray, y: NDArray, is_object: NDArray[np.bool_], max_distance: NDArray | float
 ) -> Judged:
-    """Match the detections on one image with the sources there."""
-    row = match_ranked(*found, x[is_object], y[is_object], max_distance)
+    """Match the detections on one image with the sources there; `max_distance` is that of all or of each source."""
+    max_distance = np.broadcast_to(max_distance, x.shape)
+    row = match_ranked(*found, x[is_object], y[is_object], max_distance[is_object])
     best = np.full(int(is_object.sum()), -np.inf)
     best[row[row >= 0]] = found.score[row >= 0]
     left = Detections(*(values[row < 0] for values in found))
     counts = row >= 0
-    counts[row < 0] = match_ranked(*left, x[~is_object], y[~is_object], max_distance) < 0
+    counts[row < 0] = match_ranked(*left, x[~is_object], y[~is_object], max_distance[~is_object]) < 0
     return Judged(found.score[counts], (row >= 0)[counts], best)
 
 
@@ -177,13 +180,14 @@ def on_patches(
     """Return the figures on the patches, and the finder's probability at the purity of each other detector."""
     survey, distance = model.card.survey, model.card.detection.max_distance_px
     sources, parts = Catalogue.read(truth, "scenes"), {name: [] for name in finders.names}
+    distance = distance * model.task.vagueness(torch.from_numpy(sources["width"])).numpy()
     rows = np.zeros(len(sources), dtype=bool)
     for number, tile in enumerate(patches(stamps, survey, most)):
         here = sources["patch_id"] == number
         rows |= here & sources["is_object"]
         place = (sources["x"][here], sources["y"][here], sources["is_object"][here])
         for name in finders.names:
-            parts[name].append(judge(finders.find(name, tile), *place, distance))
+            parts[name].append(judge(finders.find(name, tile), *place, distance[here]))
     judged = {name: joined(each) for name, each in parts.items()}
     snr, brighter = sources["snr"][rows], sources["brighter_distance"][rows]
     subsets = {

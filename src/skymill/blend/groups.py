@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skymill.blend.galaxies import Galaxies
-from skymill.blend.separation import SEPARATIONS
+from skymill.blend.separation import SEPARATIONS, draw_distance
 from skymill.config.blend import Composition
 from skymill.errors import ConfigError
 
@@ -160,7 +160,7 @@ class _Growing:
         offset_x = galaxies.dx[galaxy] - galaxies.dx[self.members[0]]
         offset_y = galaxies.dy[galaxy] - galaxies.dy[self.members[0]]
         for _ in range(PLACES_TRIED):
-            distance = self.generator.uniform(low, high)
+            distance = draw_distance(self.recipe.config.separation, low, high, self.generator)
             angle = self.generator.uniform(0, 2 * np.pi)
             shift_x = round(float(distance * np.cos(angle) - offset_x))
             shift_y = round(float(distance * np.sin(angle) - offset_y))

@@ -32,12 +32,22 @@ class Match:
         return len(self.index1)
 
 
-def match_positions(x1: NDArray, y1: NDArray, x2: NDArray, y2: NDArray, max_distance: float) -> Match:
+def match_positions(
+    x1: NDArray,
+    y1: NDArray,
+    x2: NDArray,
+    y2: NDArray,
+    max_distance: float,
+    brightness1: NDArray | None = None,
+) -> Match:
     """Match two lists of positions one to one.
 
     All pairs closer than `max_distance` are sorted by distance and taken in that order, each row once, as STILTS does
     with ``find=best`` (Taylor 2006, ASP Conf. Ser. 351, 666). The result does not depend on the order of the rows,
     but for pairs of exactly equal distance, where lower row numbers come first.
+
+    With `brightness1` the sources of the first list choose in the order of their brightness instead, each the closest
+    that is left: a detection that holds two of them is the brighter one's, though the fainter one be nearer by chance.
 
     Parameters
     ----------
@@ -47,6 +57,9 @@ def match_positions(x1: NDArray, y1: NDArray, x2: NDArray, y2: NDArray, max_dist
         Second positions, in the same unit.
     max_distance : float
         Largest distance of a pair, inclusive.
+    brightness1 : ndarray (n,), optional
+        Flux of the first sources, in any unit; NaN is fainter than all. Sources of one flux choose as if it were not
+        given.
 
     Returns
     -------
@@ -55,7 +68,10 @@ def match_positions(x1: NDArray, y1: NDArray, x2: NDArray, y2: NDArray, max_dist
     """
     first, rows1 = _finite(x1, y1)
     second, rows2 = _finite(x2, y2)
-    return _match(first, rows1, second, rows2, max_distance)
+    brightness = (
+        np.zeros(len(rows1)) if brightness1 is None else np.asarray(brightness1, dtype=np.float64)[rows1]
+    )
+    return _match(first, rows1, second, rows2, max_distance, np.nan_to_num(brightness, nan=-np.inf))
 
 
 def match_sky(ra1: NDArray, dec1: NDArray, ra2: NDArray, dec2: NDArray, max_distance_arcsec: float) -> Match:
@@ -79,12 +95,17 @@ def match_sky(ra1: NDArray, dec1: NDArray, ra2: NDArray, dec2: NDArray, max_dist
     second, rows2 = _unit_vectors(ra2, dec2)
     # A chord c of the unit sphere belongs to the angle 2 arcsin(c / 2).
     chord = 2 * np.sin(np.radians(max_distance_arcsec / 3600) / 2)
-    match = _match(first, rows1, second, rows2, chord)
+    match = _match(first, rows1, second, rows2, chord, np.zeros(len(rows1)))
     return replace(match, distance=3600 * np.degrees(2 * np.arcsin(match.distance / 2)))
 
 
 def _match(
-    first: NDArray, rows1: NDArray[np.int64], second: NDArray, rows2: NDArray[np.int64], max_distance: float
+    first: NDArray,
+    rows1: NDArray[np.int64],
+    second: NDArray,
+    rows2: NDArray[np.int64],
+    max_distance: float,
+    brightness: NDArray,
 ) -> Match:
     from scipy.spatial import cKDTree
 
@@ -92,7 +113,7 @@ def _match(
         none = np.empty(0, dtype=np.int64)
         return Match(none, none.copy(), np.empty(0))
     pairs = cKDTree(first).sparse_distance_matrix(cKDTree(second), max_distance, output_type="ndarray")
-    pairs = pairs[np.lexsort((pairs["j"], pairs["i"], pairs["v"]))]
+    pairs = pairs[np.lexsort((pairs["j"], pairs["i"], pairs["v"], -brightness[pairs["i"]]))]
     taken = _each_once(pairs["i"], pairs["j"], len(first), len(second))
     chosen = pairs[taken]
     chosen = chosen[np.argsort(chosen["i"], kind="stable")]

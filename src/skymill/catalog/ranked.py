@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def match_ranked(
-    x: NDArray, y: NDArray, score: NDArray, x_true: NDArray, y_true: NDArray, max_distance: float
+    x: NDArray, y: NDArray, score: NDArray, x_true: NDArray, y_true: NDArray, max_distance: NDArray | float
 ) -> NDArray[np.int64]:
     """Match detections to objects one to one, the surest detection first.
 
@@ -25,8 +25,8 @@ def match_ranked(
         Detections, px.
     x_true, y_true : ndarray (m,)
         Objects, px.
-    max_distance : float
-        Largest distance of a pair, px.
+    max_distance : float or ndarray (m,)
+        Largest distance of a pair, px; one for all or each object's own.
 
     Returns
     -------
@@ -38,9 +38,11 @@ def match_ranked(
     row = np.full(len(x), -1, dtype=np.int64)
     if not len(x) or not len(x_true):
         return row
+    allowed = np.broadcast_to(max_distance, np.shape(x_true))
     pairs = cKDTree(np.column_stack([x, y])).sparse_distance_matrix(
-        cKDTree(np.column_stack([x_true, y_true])), max_distance, output_type="ndarray"
+        cKDTree(np.column_stack([x_true, y_true])), float(allowed.max()), output_type="ndarray"
     )
+    pairs = pairs[pairs["v"] <= allowed[pairs["j"]]]
     order = np.lexsort((pairs["j"], pairs["v"], pairs["i"], -np.asarray(score)[pairs["i"]]))
     taken = np.zeros(len(x_true), dtype=bool)
     for detection, true in zip(pairs["i"][order].tolist(), pairs["j"][order].tolist(), strict=True):

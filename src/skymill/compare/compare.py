@@ -10,7 +10,13 @@ from typing import Any
 
 from skymill.catalog.catalogue import Catalogue, essentials
 from skymill.compare.figures import records
-from skymill.compare.matched import INJECTED, is_of_blends, match_dataset, with_images, with_reference_outcome
+from skymill.compare.matched import (
+    REFERENCE,
+    is_of_blends,
+    match_dataset,
+    with_images,
+    with_reference_outcome,
+)
 from skymill.compare.shared import shared_records
 from skymill.compare.truth import read_truth
 from skymill.config.compare import CompareConfig
@@ -116,7 +122,7 @@ def _all_datasets(
             tables.append(table)
             figures += records(table, dataset, detector, config, seed)
             log.info("%s, %s: %d of %d matched", dataset, detector, table["is_matched"].sum(), len(table))
-        if dataset.startswith(INJECTED):
+        if not dataset.startswith(REFERENCE):
             figures += shared_records(matched, dataset, networks, config, seed)
     return tables, figures
 

@@ -1,16 +1,18 @@
 """Figures on the sources that two detectors share.
 
 Each detector finds other sources, and the mean error over what each has found is small for the one that finds the easy
-ones. So a network and a rival are compared on the galaxies that both have found, in three subsets:
+ones. So a network and a rival are compared on the galaxies that both have found, in four subsets:
 
+``all``
+    All of them.
 ``isolated``
     Galaxies with nothing near them.
 ``blended``
     All others.
 ``both_found``
-    Galaxies of injected pairs of which both detectors have found both: the convention of Boucaud et al. 2020
-    (MNRAS 491, 2481), whose figures are of pairs where SExtractor found both. A pair that either of the two takes for
-    a single source is not in it.
+    Galaxies of blends and of injected pairs of which both detectors have found every galaxy: the convention of Boucaud
+    et al. 2020 (MNRAS 491, 2481), whose figures are of pairs where SExtractor found both. A pair that either of the two
+    takes for a single source is not in it.
 
 In metrics.json the subset of detector A beside detector B is ``shared/B/blended``; that of B is ``shared/A/blended``,
 and holds the same galaxies. ``flux_mape_ratio``, the rival's flux MAPE over the network's, stands with the network.
@@ -52,7 +54,7 @@ def shared_records(
     Parameters
     ----------
     matched : mapping of str to Catalogue
-        Schema ``matched``, by detector, all of one dataset of injected galaxies.
+        Schema ``matched``, by detector, all of one dataset of injected galaxies or of blends.
     dataset : str
         Its name.
     networks : collection of str
@@ -66,7 +68,7 @@ def shared_records(
     -------
     list of MetricRecord
         Subsets with fewer rows than `config.min_rows` are left out. Intervals are of resampled galaxies, those of a
-        pair drawn together; both detectors' errors come from the same resamples.
+        pair or blend drawn together; both detectors' errors come from the same resamples.
     """
     rivals = [name for name in matched if name not in networks]
     return [
@@ -96,14 +98,14 @@ def shared_columns(one: Catalogue, other: Catalogue) -> dict[str, NDArray]:
     Parameters
     ----------
     one, other : Catalogue
-        Schema ``matched``, true sources of one dataset.
+        Schema ``matched``, of one dataset; rows of detections without a true source are left out.
 
     Returns
     -------
     dict of str to ndarray (n,)
         Columns of `one`; ``other_flux``; ``is_shared``, whether both have found and measured the source.
     """
-    _, rows, other_rows = np.intersect1d(one["truth_id"], other["truth_id"], return_indices=True)
+    rows, other_rows = _same_sources(one, other)
     columns = {name: one[name][rows] for name in one.table.colnames}
     other_flux = other["flux"][other_rows]
     found = columns["is_matched"] & other["is_matched"][other_rows]
@@ -111,18 +113,27 @@ def shared_columns(one: Catalogue, other: Catalogue) -> dict[str, NDArray]:
     return {**columns, "other_flux": other_flux, "is_shared": is_shared}
 
 
+def _same_sources(one: Catalogue, other: Catalogue) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows in each table of the true sources that stand in both; a galaxy may stand in several blends."""
+    keys = [np.column_stack([table["stamp_id"], table["truth_id"]]) for table in (one, other)]
+    number = np.unique(np.concatenate(keys), axis=0, return_inverse=True)[1].reshape(-1)
+    true = [np.flatnonzero(table["truth_id"] >= 0) for table in (one, other)]
+    numbers = number[: len(one)][true[0]], number[len(one) :][true[1]]
+    _, first, second = np.intersect1d(*numbers, assume_unique=True, return_indices=True)
+    return true[0][first], true[1][second]
+
+
 def shared_subsets(columns: Columns) -> dict[str, NDArray[np.bool_]]:
     """Return the rows of each of :data:`SUBSETS`; `columns` are those of :func:`shared_columns`.
 
     A galaxy that is not counted, on saturated pixels say, is in no subset; whether it was found still says whether the
-    other one of its pair is in ``both_found``.
+    others of its pair or blend are in ``both_found``.
     """
     shared, isolated = columns["is_shared"], columns["is_isolated"]
-    _, pair = np.unique(columns["pair_id"], return_inverse=True)
-    is_whole = np.bincount(pair, weights=~shared) == 0
+    _, group, size = np.unique(sampling_groups(columns), return_inverse=True, return_counts=True)
+    is_whole = (np.bincount(group, weights=~shared) == 0) & (size > 1)
     base = shared & columns["is_counted"]
-    both = (columns["pair_id"] > 0) & is_whole[pair]
-    masks = (isolated, ~isolated, ~isolated & both)
+    masks = (np.ones_like(shared), isolated, ~isolated, ~isolated & is_whole[group])
     return {name: base & mask for name, mask in zip(SUBSETS, masks, strict=True)}
 
 

@@ -13,11 +13,16 @@ LARGEST_GROUP = 12
 
 
 class UniformSeparation(ConfigModel):
-    """Distance of each companion from the central galaxy, drawn evenly from one range for all."""
+    """Distance of each companion from the central galaxy, drawn from one range for all."""
 
     kind: Literal["uniform"] = Field("uniform", description="Form of the distribution.")
     separation_px: Range = Field(
         (4.0, 24.0), description="Smallest and largest distance; at least 1 px apart."
+    )
+    spacing: Literal["linear", "log"] = Field(
+        "linear",
+        description="Whether the distance or its logarithm is drawn evenly; log: as many pairs in each octave, so that "
+        "those which look like one source are no rarity.",
     )
 
     @model_validator(mode="after")
@@ -27,6 +32,8 @@ class UniformSeparation(ConfigModel):
             raise ValueError(
                 f"separation_px: expected a range of positive distances 1 px wide, found {low, high}"
             )
+        if self.spacing == "log" and low == 0:
+            raise ValueError("separation_px: expected a smallest distance above 0 for spacing: log, found 0")
         return self
 
     @property
@@ -42,6 +49,8 @@ class RadiusSeparation(ConfigModel):
     the central galaxy. Where this range is empty, it runs from `squeeze` times its upper end to its upper end. Radii
     are as seen on the image, as theirs: half of the PSF's width is added in quadrature.
     """
+
+    spacing: ClassVar[str] = "linear"
 
     kind: Literal["radius"] = Field("radius", description="Form of the distribution.")
     min_factor: float = Field(

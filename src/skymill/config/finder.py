@@ -37,6 +37,14 @@ class DetectionTaskConfig(ConfigModel):
     splat_fwhm: PositiveFloat = Field(
         0.25, le=2, description="Width (sigma) of a centre's splat in the target, PSF FWHM; at least 0.7 px."
     )
+    width_fraction: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Where the middle of a large galaxy is nobody knows to a pixel: least width of its splat, as a "
+        "fraction of the width (sigma) of its light. Its peak may be as many times farther off as the splat is wider. "
+        "0: all the same.",
+    )
     offset_weight: float = Field(1.0, ge=0, description="Weight of the offsets' loss beside the centres'.")
     segment_weight: float = Field(0.5, ge=0, description="Weight of the segments' loss beside the centres'.")
     max_distance_fwhm: PositiveFloat = Field(

@@ -211,6 +211,13 @@ class AugmentConfig(ConfigModel):
         le=16,
         description="Largest whole-pixel shift of the galaxy from the stamp's centre, each axis.",
     )
+    peak_reach_fwhm: float = Field(
+        0.0,
+        ge=0,
+        le=3,
+        description="A galaxy that shares its peak of light with a fainter neighbour is put on that peak, where it "
+        "would be found, if that is within so many FWHM of the PSF; also in validation. 0: it stays on its centre.",
+    )
     zoom: Range = Field(
         (1.0, 1.0),
         description="Magnification at constant surface brightness: the total flux grows by its square.",

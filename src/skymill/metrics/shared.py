@@ -5,7 +5,7 @@ from __future__ import annotations
 OF_EACH = ("flux_mape", "flux_ape_median")
 """Metrics of either detector."""
 RATIO = "flux_mape_ratio"
-SUBSETS = ("isolated", "blended", "both_found")
+SUBSETS = ("all", "isolated", "blended", "both_found")
 
 
 def shared_subset(other: str, subset: str) -> str:

@@ -257,6 +257,7 @@ def _blend_group(results: Results, blends: BlendSet, config: Mapping[str, Any]) 
         "panels": [*(of_both or of_all), results.scatter(dataset, dataset)],
         "panels_all": of_all if of_both else [],
         "images": image_table(results.scores, results.palette, dataset),
+        "shared": shared_table(results.scores, results.palette, dataset),
         "found": results.found_panels(dataset),
         "coverage": results.coverage(dataset),
         "pit": pit_panel(f"{dataset}-pit", results.matched, results.palette, dataset),

@@ -1,4 +1,4 @@
-"""Fluxes of a network and of a rival on the injected galaxies that both have found."""
+"""Fluxes of a network and of a rival on the galaxies that both have found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADER = (
     *("MAPE (%), network", "MAPE (%), beside", "times smaller"),
     *("median |ΔF/F| (%), network", "median |ΔF/F| (%), beside"),
 )
-LABELS = {"isolated": "isolated", "blended": "blended", "both_found": "pairs, both found"}
+LABELS = {"all": "all", "isolated": "isolated", "blended": "blended", "both_found": "blends, all found"}
 
 
 class Comparison(NamedTuple):
@@ -40,7 +40,7 @@ def shared_table(scores: Scores, palette: Palette, dataset: str) -> Table | None
     palette : Palette
         Styles of the detectors, whose order is that of the rows.
     dataset : str
-        A tile with injected galaxies.
+        A tile with injected galaxies, or a set of blends.
 
     Returns
     -------

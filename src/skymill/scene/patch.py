@@ -183,8 +183,18 @@ class PatchMaker:
             "flux": njy,
             "snr": snr,
             "brighter_distance": distance,
+            "width": np.array([light_width(source.light) for source in placed], dtype=np.float32),
             "is_object": inside & apart & (snr >= self.config.object_snr),
         }
+
+
+def light_width(light: NDArray) -> float:
+    """Return the width of light, px: of a round Gaussian its standard deviation, 0 where there is none.
+
+    (Σ l)² / Σ l² is the area in which a source's noise counts, 4 π σ² for a Gaussian.
+    """
+    squares = float(np.square(light, dtype=np.float64).sum())
+    return float(light.sum(dtype=np.float64)) / np.sqrt(4 * np.pi * squares) if squares else 0.0
 
 
 def turned(

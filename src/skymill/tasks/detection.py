@@ -43,13 +43,18 @@ class DetectionTask:
         channels = [asinh(image[:, 0] / softening) for softening in self.config.softening_rms]
         return torch.stack(channels, dim=1).contiguous(memory_format=torch.channels_last)
 
+    def vagueness(self, width: Tensor) -> Tensor:
+        """Return how many times as far from its centre as a point a source of `width` (k,), px, may be found."""
+        return (self.config.width_fraction * width / self.sigma_px).clamp(min=1.0)
+
     def loss(self, outputs: Maps, patches: Patches) -> Tensor:
         """Return the loss of a batch, a scalar."""
-        centre = focal_loss(outputs.centre.float(), centre_target(patches, self.sigma_px))
+        sigma_px = self.sigma_px * self.vagueness(patches.width)
+        centre = focal_loss(outputs.centre.float(), centre_target(patches, sigma_px))
         offset = offset_loss(outputs.offset.float(), patches)
         segment = functional.binary_cross_entropy_with_logits(outputs.segment.float(), patches.segment)
         return centre + self.config.offset_weight * offset + self.config.segment_weight * segment
 
     def metrics(self) -> DetectionMetrics:
         """Make the running figures of a validation."""
-        return DetectionMetrics(self.max_distance_px, self.psf_fwhm_px)
+        return DetectionMetrics(self.max_distance_px, self.psf_fwhm_px, self.vagueness)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from skymill.catalog.ranked import match_ranked
 from skymill.metrics.ranking import rank
@@ -55,10 +57,14 @@ class DetectionMetrics:
         Peaks within this distance of an object are it.
     psf_fwhm_px : float
         FWHM of the PSF.
+    vagueness : callable
+        From the objects' widths (k,) to how many times that distance is theirs.
     """
 
-    def __init__(self, max_distance_px: float, psf_fwhm_px: float) -> None:
-        self.max_distance_px, self.psf_fwhm_px = max_distance_px, psf_fwhm_px
+    def __init__(
+        self, max_distance_px: float, psf_fwhm_px: float, vagueness: Callable[[Tensor], Tensor]
+    ) -> None:
+        self.max_distance_px, self.psf_fwhm_px, self.vagueness = max_distance_px, psf_fwhm_px, vagueness
         self.parts: list[Found] = []
 
     def update(self, outputs: Maps, patches: Patches) -> None:
@@ -70,9 +76,8 @@ class DetectionMetrics:
         true_owner, true_y, true_x = (
             getattr(patches, name).double().cpu().numpy() for name in ("owner", "y", "x")
         )
-        row = match_ranked(
-            x + stride * owner, y, logit, true_x + stride * true_owner, true_y, self.max_distance_px
-        )
+        distance = self.max_distance_px * self.vagueness(patches.width).double().cpu().numpy()
+        row = match_ranked(x + stride * owner, y, logit, true_x + stride * true_owner, true_y, distance)
         best = np.full(len(true_x), -np.inf)
         best[row[row >= 0]] = logit[row >= 0]
         snr, brighter = patches.snr.double().cpu().numpy(), patches.brighter.double().cpu().numpy()

@@ -25,6 +25,8 @@ class Patches:
         Its signal to noise.
     brighter : Tensor (k,)
         Distance to the nearest brighter source, px; NaN where there is none.
+    width : Tensor (k,)
+        Standard deviation of its light, as of a Gaussian, px.
     """
 
     image: Tensor
@@ -34,3 +36,4 @@ class Patches:
     x: Tensor
     snr: Tensor
     brighter: Tensor
+    width: Tensor

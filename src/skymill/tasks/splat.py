@@ -18,19 +18,19 @@ ALPHA, BETA = 2, 4
 REACH_SIGMA = 3.0
 
 
-def centre_target(patches: Patches, sigma_px: float) -> Tensor:
-    """Splat each object as a Gaussian onto a map (b, y, x); of overlapping ones the higher value counts.
+def centre_target(patches: Patches, sigma_px: Tensor) -> Tensor:
+    """Splat each object as a Gaussian of its own width (k,) onto a map (b, y, x).
 
-    The pixel that holds an object's centre has the value 1. The others have ``exp(-d**2 / (2 sigma**2))``, with d the
-    distance to the centre itself, not to that pixel's.
+    Of overlapping ones the higher value counts. The pixel that holds an object's centre has the value 1. The others
+    have ``exp(-d**2 / (2 sigma**2))``, with d the distance to the centre itself, not to that pixel's.
     """
     b, height, width = patches.segment.shape
-    reach = ceil(REACH_SIGMA * sigma_px)
+    reach = ceil(REACH_SIGMA * float(sigma_px.max())) if len(sigma_px) else 0
     step = torch.arange(-reach, reach + 1, device=patches.image.device)
     row, column = patches.y.round().long(), patches.x.round().long()  # (k,)
     rows, columns = row[:, None, None] + step[:, None], column[:, None, None] + step  # (k, s, 1), (k, 1, s)
     squared = (rows - patches.y[:, None, None]) ** 2 + (columns - patches.x[:, None, None]) ** 2  # (k, s, s)
-    value = torch.exp(-squared / (2 * sigma_px**2))
+    value = torch.exp(-squared / (2 * sigma_px[:, None, None] ** 2))
     value[:, reach, reach] = 1.0
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     place = (patches.owner[:, None, None] * height + rows) * width + columns

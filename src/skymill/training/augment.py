@@ -5,7 +5,7 @@ All that moves or blurs light comes first, the noise last: it is never interpola
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log, sqrt
 
 import numpy as np
@@ -18,6 +18,7 @@ from skymill.config.train import AugmentConfig
 from skymill.rng import rng
 from skymill.tasks.batch import Batch
 from skymill.training.noise import BatchNoise
+from skymill.training.peak import peak_offset
 from skymill.training.share import Part, Stream
 
 BICUBIC_REACH_PX = 2
@@ -30,9 +31,20 @@ LEAST_SIGMA_PX = 1e-3
 def window_px(input_px: int, config: AugmentConfig, psf_fwhm_px: float) -> int:
     """Return the side of the windows (odd) that `config` needs for inputs of `input_px` and a PSF of that width."""
     half = input_px // 2 + config.shift_px + _reach_px(psf_fwhm_px, config.psf_fwhm_ratio[1])
+    half += peak_reach_px(config, psf_fwhm_px)
     if config.resamples:
         half = ceil(half * (sqrt(2) if config.rotate else 1.0) / min(config.zoom[0], 1.0)) + BICUBIC_REACH_PX
     return 2 * half + 1
+
+
+def validation_window_px(input_px: int, config: AugmentConfig, psf_fwhm_px: float) -> int:
+    """Return the side of the windows (odd) that validation needs."""
+    return input_px + 1 + 2 * peak_reach_px(config, psf_fwhm_px)
+
+
+def peak_reach_px(config: AugmentConfig, psf_fwhm_px: float) -> int:
+    """Return how far from a galaxy's centre the peak may be on which it is seen."""
+    return round(config.peak_reach_fwhm * psf_fwhm_px)
 
 
 def _reach_px(psf_fwhm_px: float, ratio: float) -> int:
@@ -60,6 +72,8 @@ class Draws:
         Width of the PSF over the survey's.
     widest : float
         The largest of these in the whole batch.
+    offset : Tensor (b, 2), int64
+        y and x, from the window's middle pixel, of the place that counts as the galaxy's: :mod:`skymill.training.peak`.
     """
 
     turns: Tensor
@@ -70,6 +84,7 @@ class Draws:
     noise: Tensor
     psf: Tensor
     widest: float
+    offset: Tensor
 
     def of(self, part: Part) -> Draws:
         """Return the draws of a part of the batch."""
@@ -88,27 +103,29 @@ def draw(config: AugmentConfig, n: int, seed: int, epoch: int, batch: int) -> Dr
     psf = generator.uniform(*config.psf_fwhm_ratio, size=n)
     reals = (torch.from_numpy(values).float() for values in (zoom, angle, noise, psf))
     whole = (torch.from_numpy(values) for values in (turns, flip, shift))
-    return Draws(*whole, *reals, widest=float(np.float32(psf.max())))
+    nowhere = torch.zeros((n, 2), dtype=torch.int64)
+    return Draws(*whole, *reals, widest=float(np.float32(psf.max())), offset=nowhere)
 
 
 def unchanged(n: int) -> Draws:
     """Return what leaves `n` stamps as they are."""
     none, nothing = torch.zeros(n, dtype=torch.int64), torch.zeros(n)
     shift = torch.zeros((n, 2), dtype=torch.int64)
-    return Draws(none, none.bool(), shift, nothing + 1, nothing, nothing, nothing + 1, widest=1.0)
+    return Draws(none, none.bool(), shift, nothing + 1, nothing, nothing, nothing + 1, 1.0, shift)
 
 
 def place(windows: Tensor, draws: Draws, input_px: int) -> Tensor:
-    """Turn, mirror and shift windows (b, c, w, w) about their middle pixel: (b, c, input_px, input_px), exactly."""
-    middle, device = windows.shape[-1] // 2, windows.device
+    """Turn, mirror and shift windows (b, c, w, w) about the galaxy's place: (b, c, input_px, input_px), exactly."""
+    device = windows.device
+    middle = (windows.shape[-1] // 2 + draws.offset.to(device)).T[..., None, None]  # (2, b, 1, 1)
     offset = torch.arange(input_px, device=device) - input_px // 2
     v = offset[None, :, None] - draws.shift[:, 0].to(device)[:, None, None]  # (b, y, 1)
     u = offset[None, None, :] - draws.shift[:, 1].to(device)[:, None, None]  # (b, 1, x)
     u = torch.where(draws.flip.to(device)[:, None, None], -u, u)
     cosine = torch.tensor([1, 0, -1, 0], device=device)[draws.turns.to(device)][:, None, None]
     sine = torch.tensor([0, 1, 0, -1], device=device)[draws.turns.to(device)][:, None, None]
-    rows = middle + cosine * v - sine * u  # (b, y, x)
-    columns = middle + cosine * u + sine * v  # (b, y, x)
+    rows = middle[0] + cosine * v - sine * u  # (b, y, x)
+    columns = middle[1] + cosine * u + sine * v  # (b, y, x)
     stamps = torch.arange(len(windows), device=device)[:, None, None]
     return windows[stamps, :, rows, columns].movedim(-1, 1).contiguous()
 
@@ -199,16 +216,23 @@ class Augment:
             flux = flux * draws.zoom.to(flux.device)[:, None] ** 2
         if self.config.psf_fwhm_ratio[1] > 1:
             light = blur(light, draws, self.psf_fwhm_px)
-        light = place(light, draws, self.input_px)
+        light = place(light, self._to_peak(light, draws), self.input_px)
         return self._expose(light, flux, draws, part, ("augment", epoch, batch))
 
     def as_they_are(self, windows: dict[str, Tensor], batch: int, part: Part | None = None) -> Batch:
         """Return the middle of windows with noise and nothing else, for validation: the same in every epoch."""
-        middle = windows["central"].shape[-1] // 2
-        cut = slice(middle - self.input_px // 2, middle - self.input_px // 2 + self.input_px)
-        light = torch.cat([windows["central"], windows["neighbours"]], dim=1)[..., cut, cut]
-        part = part or Part(0, len(light), len(light))
-        return self._expose(light, windows["flux"], unchanged(len(light)), part, ("validation", batch))
+        light = torch.cat([windows["central"], windows["neighbours"]], dim=1)
+        part, draws = part or Part(0, len(light), len(light)), unchanged(len(light))
+        light = place(light, self._to_peak(light, draws), self.input_px)
+        return self._expose(light, windows["flux"], draws, part, ("validation", batch))
+
+    def _to_peak(self, light: Tensor, draws: Draws) -> Draws:
+        """Move galaxies of windows (b, 2, w, w) such that the peaks on which they are seen are where they would be."""
+        reach = peak_reach_px(self.config, self.psf_fwhm_px)
+        if not reach:
+            return draws
+        offset = peak_offset(light, self.psf_fwhm_px / SIGMA_TO_FWHM, reach)
+        return replace(draws, offset=offset)
 
     def _expose(
         self, light: Tensor, flux: Tensor, draws: Draws, part: Part, key: tuple[str | int, ...]

@@ -19,7 +19,7 @@ from skymill.errors import DataError
 from skymill.rng import rng
 from skymill.tasks.patches import Patches
 
-OBJECT_COLUMNS = ("y", "x", "snr", "brighter_distance")
+OBJECT_COLUMNS = ("y", "x", "snr", "brighter_distance", "width")
 
 
 class SceneData(Dataset):
@@ -74,8 +74,8 @@ class SceneData(Dataset):
         Returns
         -------
         dict of Tensor
-            image (b, 1, y, x), segment (b, y, x) bool, owner (k,), objects (k, 4): y, x, snr, distance to a brighter
-            source.
+            image (b, 1, y, x), segment (b, y, x) bool, owner (k,), objects (k, 5): y, x, snr, distance to a brighter
+            source, width.
         """
         patch = np.asarray(index) // self.windows
         objects = [self.objects[number] for number in patch]
@@ -118,8 +118,9 @@ class EpochOrder(Sampler[NDArray[np.int64]]):
 
 def whole(patches: dict[str, Tensor]) -> Patches:
     """Give whole patches as a task sees them."""
-    y, x, snr, brighter = patches["objects"].unbind(dim=1)
-    return Patches(patches["image"], patches["segment"].float(), patches["owner"], y, x, snr, brighter)
+    return Patches(
+        patches["image"], patches["segment"].float(), patches["owner"], *patches["objects"].unbind(dim=1)
+    )
 
 
 class PatchAugment:
@@ -158,9 +159,9 @@ class PatchAugment:
             positions.append(turned_positions(place[inside], size, turns[number], flips[number]))
             kept.append(mine[inside])
         rows, (y, x) = torch.cat(kept), torch.cat(positions).unbind(dim=1)
-        snr, brighter = patches["objects"][rows, 2:].unbind(dim=1)
+        known = patches["objects"][rows, 2:].unbind(dim=1)
         return Patches(
-            torch.stack(images), torch.stack(segments).float(), patches["owner"][rows], y, x, snr, brighter
+            torch.stack(images), torch.stack(segments).float(), patches["owner"][rows], y, x, *known
         )
 
     def as_they_are(self, patches: dict[str, Tensor], batch: int) -> Patches:

@@ -28,7 +28,7 @@ from skymill.tasks.batch import Batch
 from skymill.tasks.build import build_task
 from skymill.tasks.calibration import Calibration, calibrate
 from skymill.tasks.registry import Task
-from skymill.training.augment import Augment, window_px
+from skymill.training.augment import Augment, validation_window_px, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
 from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
@@ -210,8 +210,8 @@ def _loader(source: Source, n: int, config: ModelConfig, task: Task) -> DataLoad
     """Make the loader of one side: new blends in each epoch to train on, always the same ones to validate."""
     is_fixed = source.side == "validation"
     training = config.training
-    whole = window_px(config.input_px, training.augment, source.survey.psf_fwhm_px)
-    window = config.input_px + 1 if is_fixed else whole
+    side = validation_window_px if is_fixed else window_px
+    window = side(config.input_px, training.augment, source.survey.psf_fwhm_px)
     data = ComposedBlends(source, window, task.galaxies, training.cache_limit_gb * 1e9)
     return loader(data, n, training.batch_size, training.workers, is_fixed=is_fixed)
 

@@ -96,6 +96,31 @@ def test_the_nearest_pair_wins_over_the_first():
     assert_allclose(found.distance, [0.1])
 
 
+@given(points(GRID), points(GRID), st.sampled_from([0.5, 1.0, 2.5, 3.0, 20.0]), st.data())
+def test_by_brightness_against_the_definition(a, b, max_distance, data):
+    """The brightest takes the closest, the next the closest of what is left, and so on."""
+    flux = np.array(data.draw(st.permutations(range(len(a)))), dtype=float)
+    found = match_positions(*a.T, *b.T, max_distance, brightness1=flux)
+    wanted, free = {}, set(range(len(b)))
+    for i in np.argsort(-flux):
+        near = [(float(np.hypot(*(a[i] - b[j]))), j) for j in free]
+        near = [place for place in near if place[0] <= max_distance]
+        if near:
+            wanted[int(i)] = min(near)[1]
+            free.remove(wanted[int(i)])
+
+    assert dict(zip(found.index1.tolist(), found.index2.tolist(), strict=True)) == wanted
+
+
+def test_an_unresolved_pair_is_the_brighter_one():
+    """The fainter one is nearer to the only detection; a flux that is not known is the faintest."""
+    pair_x, nothing = [0.0, 1.0], [0.0, 0.0]
+    for flux in ([9.0, 2.0], [9.0, np.nan]):
+        found = match_positions(pair_x, nothing, [0.6], [0.0], 2.0, brightness1=np.array(flux))
+        assert found.index1.tolist() == [0]
+        assert_allclose(found.distance, [0.6])
+
+
 @pytest.mark.parametrize("nothing", [np.array([]), np.array([np.nan]), np.array([np.inf])])
 def test_nothing_to_match(nothing):
     for found in (

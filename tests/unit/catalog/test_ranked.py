@@ -39,3 +39,9 @@ def test_what_is_below_a_threshold_changes_nothing_above_it():
 def test_nothing_to_match():
     assert match([], [(1, 1)]) == []
     assert match([(1, 1, 1)], []) == [-1]
+
+
+def test_each_object_has_its_own_distance():
+    """Both detections are 3 px off."""
+    found = match([(0, 0, 1), (10, 0, 2)], [(3, 0), (13, 0)], radius=np.array([2.0, 4.0]))
+    assert found == [-1, 1]

@@ -1,5 +1,7 @@
 """Matching by position and by galaxy, within blends and on tiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,14 @@ def test_blends_are_matched_as_by_brute_force(truth, detections, max_distance):
     assume(all(abs(d - max_distance) > 1e-6 for d in distances))
     pairing = pair(truth_of(truth), detections_of(detections), max_distance)
     assert pairing.row.tolist() == brute_force(truth, detections, max_distance)
+
+
+def test_an_unrecognised_blend_is_its_brightest_galaxy():
+    """Of two galaxies 2 px apart the fainter one is nearer to the one detection of both."""
+    truth, detections = truth_of([(0, 10.0, 10.0), (0, 12.0, 10.0)]), detections_of([(0, 11.2, 10.0)])
+    for flux, wanted in (([5.0, 1.0], [0, -1]), ([1.0, 5.0], [-1, 0])):
+        pairing = pair(replace(truth, flux=np.array(flux)), detections, 3.0)
+        assert pairing.row.tolist() == wanted
 
 
 def test_a_detection_at_the_edge_of_one_blend_is_not_matched_with_the_next(blends, measurement, as_truth):

@@ -50,9 +50,9 @@ def test_figures_of_the_galaxies_that_both_have_found(found):
     rival = found("sep", {0: 80, 2: 160, 3: 150, 4: 70, 6: 220})
     figures = of(shared_records({"unet": network, "sep": rival}, TILE, {"unet"}, CONFIG, 1))
 
-    # One isolated galaxy is shared: too few. Blended are 2, 3, 4 and 6; both of a pair are found in the first one only.
+    # One isolated galaxy is shared: too few. Blended are 2, 3, 4, 6; only of the first pair are both found.
     assert {subset for _, _, subset in figures} == {
-        f"shared/{other}/{subset}" for other in ("unet", "sep") for subset in ("blended", "both_found")
+        f"shared/{other}/{subset}" for other in ("unet", "sep") for subset in ("all", "blended", "both_found")
     }
     ours, theirs = (figures["flux_mape", *who] for who in _sides("blended"))
     assert (ours.value, ours.n, ours.unit) == (pytest.approx((20 + 10 + 30 + 40) / 4), 4, "percent")
@@ -83,6 +83,7 @@ def members(one, other):
 def test_members_of_the_subsets(found):
     everything = found("unet", dict.fromkeys(range(7), 100))
     assert members(everything, everything) == {
+        "all": [0, 1, 2, 3, 4, 5, 6],
         "isolated": [0, 1],
         "blended": [2, 3, 4, 5, 6],
         "both_found": [2, 3, 4, 5],
@@ -92,14 +93,19 @@ def test_members_of_the_subsets(found):
     assert (
         members(one, other)
         == members(other, one)
-        == {"isolated": [0, 1], "blended": [2, 5, 6], "both_found": []}
+        == {"all": [0, 1, 2, 5, 6], "isolated": [0, 1], "blended": [2, 5, 6], "both_found": []}
     )
 
 
 def test_what_is_not_counted_is_in_no_figure_but_was_found(found, truth):
     known = truth(flags=[int(Flag.SATURATED), 0, int(Flag.SATURATED), 0, 0, 0, 0])
     table = found("unet", dict.fromkeys(range(7), 100), known)
-    assert members(table, table) == {"isolated": [1], "blended": [3, 4, 5, 6], "both_found": [3, 4, 5]}
+    assert members(table, table) == {
+        "all": [1, 3, 4, 5, 6],
+        "isolated": [1],
+        "blended": [3, 4, 5, 6],
+        "both_found": [3, 4, 5],
+    }
 
 
 def test_a_flux_that_failed_is_not_shared(found):
@@ -153,3 +159,29 @@ def test_a_perfect_network_has_no_ratio(found):
 def test_nothing_is_shared_where_nothing_is_found(found):
     tables = {"unet": found("unet", {0: 100.0}), "sep": found("sep", {6: 100.0})}
     assert shared_records(tables, TILE, {"unet"}, CONFIG, 1) == []
+
+
+def test_on_blends_galaxies_are_told_apart_by_their_blend(blends, as_truth, measurement):
+    """Blends 0 and 1 both hold galaxies 3 and 5; the rival finds one of blend 0, all of blend 1 and something else."""
+    x, y = [0.0, 8.0, 0.0, 8.0, 0.0], np.zeros(5)
+    stamp, galaxy = [0, 0, 1, 1, 2], [3, 5, 5, 3, 3]
+    classes = ["moderate"] * 4 + ["isolated"]
+    known = as_truth(blends(stamp, x, y, galaxy_id=galaxy, blend_class=classes))
+    given = measurement(x, y, stamp_id=stamp, galaxy_id=galaxy, flux=[110, 120, 130, 140, 150])
+    seen = measurement(
+        [8.0, 0.0, 8.0, 0.0, 40.0], np.zeros(5), stamp_id=[0, 1, 1, 2, 1], flux=[60, 50, 40, 30, 20]
+    )
+    network, rival = (
+        match_dataset("test_blends", name, known, table, 3.0)
+        for name, table in (("unet", given), ("sep", seen))
+    )
+
+    columns = shared_columns(network, rival)
+    assert columns["other_flux"][columns["is_shared"]].tolist() == [60, 40, 50, 30]
+    chosen = {name: columns["flux"][rows].tolist() for name, rows in shared_subsets(columns).items()}
+    assert chosen == {
+        "all": [120, 140, 130, 150],
+        "isolated": [150],
+        "blended": [120, 140, 130],
+        "both_found": [140, 130],
+    }

@@ -43,7 +43,7 @@ def test_a_row_for_each_pair_of_detectors_and_subset():
         ("blended", "unet", "sep"),
         ("blended", "unet", "photutils"),
         ("blended", "cnn", "sep"),
-        ("pairs, both found", "unet", "sep"),
+        ("blends, all found", "unet", "sep"),
     ]
     assert table.rows[0][3:] == ("1,234", "10.0", "25.0", "2.5 [2.0, 3.0]", "4.0", "8.0")
     assert all(len(row) == len(HEADER) for row in table.rows)
@@ -63,5 +63,5 @@ def test_figures_of_the_run_are_in_it(scores, palette):
     table = shared_table(scores, palette, dataset)
 
     assert {row[1] for row in table.rows} == {"unet", "cnn"}
-    assert {row[0] for row in table.rows} == {"isolated", "blended", "pairs, both found"}
+    assert {row[0] for row in table.rows} == {"all", "isolated", "blended", "blends, all found"}
     assert "source_extractor_plain" in {row[2] for row in table.rows}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skymill.data.survey import njy_to_image_flux
-from skymill.scene.patch import turned
+from skymill.scene.patch import light_width, turned
 from skymill.scene.sources import Sources
 
 from .conftest import STAMP_PX, draw_gaussian
@@ -28,6 +28,14 @@ def make_patch(maker, config, sources, sigma=2.0, dx=0.3, dy=-0.2):
     stamps = np.stack([draw_gaussian(sigma, dx, dy, 5.0)] * n).astype(np.float32)
     flux = np.full(n, 700.0)
     return maker(config).make(sources, stamps, flux, np.full((n, 2), [dx, dy]), np.random.default_rng(4))
+
+
+def test_the_width_is_that_of_a_gaussian(maker, config):
+    assert light_width(draw_gaussian(3.0, 0.3, -0.2, 5.0)) == pytest.approx(3.0, rel=1e-3)
+    assert light_width(np.zeros((0, 4))) == 0
+
+    patch = make_patch(maker, config(), sources_at([40.3, 200.0], [51.8, 51.8], [50.0, 50.0], is_star=False))
+    assert patch.truth["width"] == pytest.approx([2.0, 0.0], rel=1e-3)
 
 
 @pytest.mark.parametrize("is_star", [True, False])

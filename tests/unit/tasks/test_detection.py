@@ -15,13 +15,14 @@ def task_with(**options) -> DetectionTask:
     return DetectionTask(DetectionTaskConfig(**options), psf_fwhm_px=3.0)
 
 
-def patches(y, x, snr, brighter, n=1, owner=None, side=32) -> Patches:
+def patches(y, x, snr, brighter, n=1, owner=None, side=32, width=None) -> Patches:
     k = len(y)
+    width = [1.3] * k if width is None else width
     return Patches(
         torch.zeros(n, 1, side, side),
         torch.zeros(n, side, side),
         torch.tensor(owner if owner is not None else [0] * k),
-        *(torch.tensor(values, dtype=torch.float32) for values in (y, x, snr, brighter)),
+        *(torch.tensor(values, dtype=torch.float32) for values in (y, x, snr, brighter, width)),
     )
 
 
@@ -49,9 +50,22 @@ def test_lengths_follow_the_psf_and_have_a_floor():
     assert (narrow.sigma_px, narrow.max_distance_px) == (0.7, 1.5)
 
 
+def test_large_galaxies_are_vague_if_that_is_asked_for():
+    """Widths of 1.3 and 12 px; a splat of a point is 0.75 px wide."""
+    width = torch.tensor([1.3, 12.0])
+    assert task_with().vagueness(width).tolist() == [1.0, 1.0]
+    torch.testing.assert_close(task_with(width_fraction=0.25).vagueness(width), torch.tensor([1.0, 4.0]))
+
+    # The same peak, 3 px off: too far from a point, on a galaxy of that width.
+    truth = patches([5.0, 26.0], [10.0, 10.0], [20.0, 20.0], [np.nan, np.nan], width=width.tolist())
+    metrics = task_with(width_fraction=0.25).metrics()
+    metrics.update(maps_with([(0, 8, 10, 2.0), (0, 29, 10, 1.0)]), truth)
+    assert metrics.found().is_real.tolist() == [False, True]
+
+
 def test_the_truth_has_a_smaller_loss_than_anything_else():
     task, truth = task_with(), patches([10.0], [12.0], [20.0], [np.nan])
-    target = centre_target(truth, task.sigma_px)
+    target = centre_target(truth, torch.tensor([task.sigma_px]))
     right = Maps(
         torch.where(target == 1, 8.0, -8.0), torch.zeros(1, 2, 32, 32), torch.full((1, 32, 32), -8.0)
     )

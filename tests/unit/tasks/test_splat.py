@@ -20,11 +20,17 @@ def patches(places, n=1, side=16, owner=None) -> Patches:
         x,
         torch.full((k,), 10.0),
         torch.full((k,), torch.nan),
+        torch.full((k,), 1.3),
     )
 
 
+def target_of(truth: Patches, *sigma_px: float) -> torch.Tensor:
+    """The target with splats of these widths, or of one for all."""
+    return centre_target(truth, torch.tensor(sigma_px).expand(len(truth.y)))
+
+
 def test_a_centre_is_one_and_falls_as_a_gaussian():
-    target = centre_target(patches([(5.2, 7.6)]), 1.2)[0]
+    target = target_of(patches([(5.2, 7.6)]), 1.2)[0]
 
     assert target[5, 8] == 1 and (target == 1).sum() == 1
     assert target[5, 7].item() == pytest.approx(math.exp(-(0.2**2 + 0.6**2) / (2 * 1.44)))
@@ -32,21 +38,28 @@ def test_a_centre_is_one_and_falls_as_a_gaussian():
 
 
 def test_the_higher_of_overlapping_splats_counts():
-    both = centre_target(patches([(8, 6), (8, 9)]), 1.0)[0]
-    one, other = (centre_target(patches([place]), 1.0)[0] for place in ((8, 6), (8, 9)))
+    both = target_of(patches([(8, 6), (8, 9)]), 1.0)[0]
+    one, other = (target_of(patches([place]), 1.0)[0] for place in ((8, 6), (8, 9)))
 
     torch.testing.assert_close(both, torch.maximum(one, other))
 
 
+def test_each_splat_has_its_own_width():
+    target = target_of(patches([(4, 8), (11, 8)]), 0.7, 1.5)[0]
+
+    assert target[4, 9].item() == pytest.approx(math.exp(-1 / (2 * 0.49)))
+    assert target[11, 9].item() == pytest.approx(math.exp(-1 / (2 * 2.25)))
+
+
 def test_splats_are_cut_at_the_edges_and_stay_on_their_image():
-    target = centre_target(patches([(0, 0), (15.4, 15.4)], n=2, owner=[0, 1]), 1.5)
+    target = target_of(patches([(0, 0), (15.4, 15.4)], n=2, owner=[0, 1]), 1.5)
 
     assert target[0, 0, 0] == 1 and target[1, 15, 15] == 1
     assert not target[0, 8:, 8:].any() and not target[1, :8, :8].any()
 
 
 def test_an_empty_patch_has_an_empty_target():
-    assert not centre_target(patches([]), 1.0).any()
+    assert not target_of(patches([]), 1.0).any()
 
 
 def test_focal_loss_of_single_pixels():
@@ -63,7 +76,7 @@ def test_focal_loss_of_single_pixels():
 
 
 def test_focal_loss_is_finite_and_zero_for_the_truth():
-    target = centre_target(patches([(5, 5)]), 1.0)
+    target = target_of(patches([(5, 5)]), 1.0)
     sure = torch.where(target == 1, 100.0, -100.0)
 
     assert focal_loss(sure, target) < 1e-6

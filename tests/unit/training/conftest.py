@@ -172,7 +172,7 @@ def write_scenes(folder: Path, survey: Survey, n: int, seed: int) -> dict[str, P
         distance = np.hypot(x[:, None] - x, y[:, None] - y)
         distance[flux[None] <= flux[:, None]] = np.inf
         nearest = distance.min(axis=1)
-        columns = {"patch_id": patch, "kind": "star", "mag": 20.0, "flux": 1.0}
+        columns = {"patch_id": patch, "kind": "star", "mag": 20.0, "flux": 1.0, "width": 0.85}
         rows.append(
             {name: np.full(k, value) for name, value in columns.items()}
             | {"source_id": np.arange(k), "x": x, "y": y, "snr": snr, "is_object": snr > 5}
