@@ -13,6 +13,10 @@ from skymill.config.train import AugmentConfig, TrainConfig
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)]
 
 
+NOT_USED = (*UNUSED, "peak_reach_fwhm")
+"""Ways of augmentation for stamps of blends only."""
+
+
 class VaeConfig(ConfigModel):
     """A variational autoencoder whose decoder ends in the survey's PSF."""
 
@@ -107,7 +111,7 @@ class GeneratorConfig(ConfigModel):
                 f"found {self.input_px}"
             )
         augment, plain = self.training.augment, AugmentConfig()
-        if changed := [name for name in UNUSED if getattr(augment, name) != getattr(plain, name)]:
+        if changed := [name for name in NOT_USED if getattr(augment, name) != getattr(plain, name)]:
             raise ValueError(
                 "training.augment: expected quarter_turns and flip only for generators, found "
                 + ", ".join(changed)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 APERTURE = 3.0
 """Radius within which the misfit counts, in units of the seen half-light radius."""
 LEAST_APERTURE_PX = 6.0
+WINDOW = 7.0
+"""Radius of what the network is shown, in the same unit; at 5, three times as many isolated galaxies have scores above 2."""
+LEAST_WINDOW_PX = 8.0
 PSF_PX = 1.5
 BINS = 8
 QUANTILES = 200
@@ -53,13 +56,14 @@ def misfits(
     relative_error : float
         Part of a pixel's light that counts as noise.
     seen_re_px : Tensor (b,), optional
-        Half-light radii of the sources with the PSF, where somebody else has measured them: no light farther away than
-        three of them counts, whatever the network takes the source for.
+        Half-light radii of the sources with the PSF, where somebody else has measured them: the network is not shown
+        light farther away than seven of them, and of the residuals those within three count.
     """
-    guess = network.guesser(image, noise)
+    looked_at = image if seen_re_px is None else image * window(image.shape[-1], seen_re_px)
+    guess = network.guesser(looked_at, noise)
     flux, re_px = torch.exp(guess.log_flux), torch.exp(guess.log_re_px).clamp(0.1, image.shape[-1] / 2)
     offset = guess.offset.clamp(-2, 2)
-    mean, _ = network.encoder(Seen(image, noise, flux, re_px, offset))
+    mean, _ = network.encoder(Seen(looked_at, noise, flux, re_px, offset))
     model = network.decode(mean, flux, re_px, offset, image.shape[-1])
     positive = model.clamp(min=0)
     variance = (1 + positive / electrons[:, None, None, None]) * noise[:, None, None, None] ** 2 + (
@@ -72,6 +76,15 @@ def misfits(
     reduced = (aperture * residual**2 / variance).sum(dim=(1, 2, 3)) / aperture.sum(dim=(1, 2, 3))
     log_snr = 0.5 * torch.log10(total * scale.clamp(min=1e-3) ** 2)
     return log_snr.double().cpu().numpy(), torch.log(reduced).double().cpu().numpy()
+
+
+def window(size: int, seen_re_px: Tensor) -> Tensor:
+    """Return which pixels are shown, (b, 1, y, x): the network knows single galaxies, and takes two for a large one."""
+    radius = (WINDOW * seen_re_px).clamp(LEAST_WINDOW_PX)
+    axis = torch.arange(size, device=seen_re_px.device) - size // 2
+    return (torch.hypot(axis[:, None].float(), axis[None, :].float()) <= radius[:, None, None])[
+        :, None
+    ].float()
 
 
 def within(size: int, re_px: Tensor, offset: Tensor, seen_re_px: Tensor | None = None) -> Tensor:

@@ -18,6 +18,7 @@ def test_what_is_not_said_is_a_generator_s_own():
             {"training": {"augment": {"zoom": [0.5, 2.0]}}},
             "quarter_turns and flip only for generators, found zoom",
         ),
+        ({"training": {"augment": {"peak_reach_fwhm": 0.5}}}, "for generators, found peak_reach_fwhm"),
         ({"noise": {"depth": [0.0, 1.0]}}, "expected noise above 0"),
         ({"network": {"canvas_px": 20}}, "multiple of 8"),
         ({"network": {"latent": 2}}, "greater than or equal to 3"),

@@ -6,7 +6,7 @@ import torch
 
 from skymill.errors import TrainingError
 from skymill.metrics.roc import auroc
-from skymill.training.anomaly import anomaly_score, fit_ordinary, misfits, within
+from skymill.training.anomaly import anomaly_score, fit_ordinary, misfits, window, within
 from skymill.training.galaxies import GalaxyData
 from skymill.training.generator_card import load_generator
 
@@ -67,6 +67,23 @@ def test_the_aperture_follows_size_and_place():
     )
     columns = torch.arange(64) - 32.0
     assert (found[1] * columns).sum() / area[1] == pytest.approx(2.0, abs=0.05)
+
+
+def test_the_network_is_shown_what_is_near(generator, large_population, survey):
+    model = load_generator(generator)
+    data = GalaxyData(large_population.stamps, large_population.truth, "test", survey, 32)
+    alone, ones = data.image[:8, :, :-1, :-1], torch.ones(8)
+    beside = alone.clone()
+    beside[..., 2:5, 2:5] += 500  # 16 px away
+    known = {"seen_re_px": 1.5 * ones}
+    found = [misfits(model.network, light, ones, 200 * ones, 0.02, **known)[1] for light in (alone, beside)]
+    told = [misfits(model.network, light, ones, 200 * ones, 0.02)[1] for light in (alone, beside)]
+
+    np.testing.assert_array_equal(*found)
+    assert (np.abs(told[1] - told[0]) > 0.05).any()
+    assert window(64, torch.tensor([2.0, 0.1, np.inf])).sum(dim=(1, 2, 3)).tolist() == pytest.approx(
+        [np.pi * 14**2, np.pi * 8**2, 64**2], rel=0.03
+    )
 
 
 def test_a_second_galaxy_is_an_anomaly(generator, large_population, survey):
