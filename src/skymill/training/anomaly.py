@@ -19,7 +19,7 @@ APERTURE = 3.0
 """Radius within which the misfit counts, in units of the seen half-light radius."""
 LEAST_APERTURE_PX = 6.0
 WINDOW = 7.0
-"""Radius of what the network is shown, in the same unit; at 5, three times as many isolated galaxies have scores above 2."""
+"""Radius of what the network is shown, in the same unit; at 5, three times as many isolated galaxies score above 2."""
 LEAST_WINDOW_PX = 8.0
 PSF_PX = 1.5
 BINS = 8
