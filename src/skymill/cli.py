@@ -146,7 +146,7 @@ def _add_release(commands) -> None:
 def _add_ship(commands) -> None:
     command = commands.add_parser(
         "ship",
-        help="put a trained network where runs find it (config: pretrained, pretrained_finders)",
+        help="put a trained network where runs find it (config: pretrained, pretrained_…)",
         description="Write weights at half precision, the card with its test figures and the training's history to "
         "FOLDER/<survey>/NAME. A network that is there under that name is replaced. Needs what training needs "
         "(envs/train.yaml).",
@@ -154,7 +154,7 @@ def _add_ship(commands) -> None:
     command.add_argument(
         "model",
         metavar="MODEL",
-        help="folder of the trained network (results/artifacts/train/… or finder/…)",
+        help="folder of the trained network (results/artifacts/train/…, finder/… or generator/…)",
     )
     command.add_argument("name", metavar="NAME", help="what it shall be called")
     command.add_argument(

@@ -7,6 +7,7 @@ import pytest
 from skymill.data.survey import load_survey
 from skymill.training.card import load_model
 from skymill.training.finder_card import is_finder, load_finder
+from skymill.training.generator_card import is_generator, load_generator
 from skymill.training.history import read_history
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,11 +22,15 @@ def test_there_are_networks_for_both_surveys():
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_a_shipped_network_fits_the_code_and_its_survey(folder):
     # Loading compares the weights with their checksum, and what the code makes of them with the card's probe.
-    finds = is_finder(folder / "model.yaml")
-    card = load_finder(folder).card if finds else load_model(folder).card
+    draws = is_generator(folder / "model.yaml")
+    finds = not draws and is_finder(folder / "model.yaml")
+    load = load_generator if draws else load_finder if finds else load_model
+    card = load(folder).card
     survey = load_survey(folder.parent.name, REPOSITORY / "config" / "surveys")
     assert card.survey.physics() == survey.physics()
-    if finds:
+    if draws:
+        assert card.ordinary.n >= 200 and card.test
+    elif finds:
         assert card.detection.calibration_error < 0.05 and card.test
     else:
         assert card.calibration.galaxies >= 1000

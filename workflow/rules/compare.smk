@@ -31,6 +31,7 @@ rule compare_run:
     params:
         recipe=recipe_of("compare"),
         inputs=comparisons,
+        judged=plan.judged(),
         code=code_stamp("skymill.compare.compare"),
     message:
         "compare: run {wildcards.name}"

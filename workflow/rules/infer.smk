@@ -1,6 +1,7 @@
 # infer: a network measures the candidates on a tile
 #
-# needs   ingest/<tile> or inject/<tile>, and train/<model>; also the detection model, where one finds the candidates
+# needs   ingest/<tile> or inject/<tile>, and train/<model>; also the detection model, where one finds the candidates,
+#         and the generator that anomaly scores are from
 # makes   infer/<tile>[.injected<draw>].<model>/<version>/catalogue.parquet  (schema `measurement`)
 # steps   one job a tile or chunk of tiles (config: tiles_per_job) and model; tiles are read window by window. The target
 #         `catalog` is the tiles' catalogues alone
@@ -25,6 +26,8 @@ rule infer_tile:
         card=input_of("infer", "card"),
         finder_weights=input_of("infer", "finder_weights"),
         finder_card=input_of("infer", "finder_card"),
+        anomaly_weights=input_of("infer", "anomaly_weights"),
+        anomaly_card=input_of("infer", "anomaly_card"),
     output:
         catalogue=product_of("infer", "catalogue.parquet"),
         provenance=product_of("infer", "provenance.json"),

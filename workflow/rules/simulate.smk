@@ -4,7 +4,7 @@
 # makes   simulate/<population>/<version>/stamps.h5  noise-free, PSF-convolved stamps
 #         simulate/<population>/<version>/truth.parquet  one row a galaxy (schema `galaxies`)
 #         field/<tile>/<version>/image.fits, truth.parquet  a simulated telescope image
-# steps   one job a shard, then one that ties the shards together; one job a field
+# steps   one job a shard (of populations of kind generator, see generator.smk), then one that ties the shards together; one job a field
 
 
 rule simulate:
@@ -23,6 +23,8 @@ rule simulate_shard:
         "results/logs/simulate/{name}.{version}.{start}-{stop}.log",
     benchmark:
         "results/benchmarks/simulate/{name}.{version}.{start}-{stop}.tsv"
+    wildcard_constraints:
+        name=one_of(set(run_config.populations) - set(run_config.generated())),
     conda:
         "../../envs/simulate.yaml"
     threads: 1

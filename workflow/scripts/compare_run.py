@@ -7,4 +7,5 @@ with job_log(snakemake.log[0]):
         inputs=snakemake.params.inputs,
         metrics=snakemake.output.metrics,
         matched=snakemake.output.matched,
+        judged=snakemake.params.judged,
     )

@@ -10,4 +10,5 @@ with job_log(snakemake.log[0], snakemake.params.failure):
         model=Path(snakemake.input.weights).parent,
         output=snakemake.output.catalogue,
         finder=snakemake.input.get("finder_weights") or None,
+        generator=snakemake.input.get("anomaly_weights") or None,
     )

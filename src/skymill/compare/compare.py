@@ -21,7 +21,7 @@ from skymill.compare.shared import shared_records
 from skymill.compare.truth import read_truth
 from skymill.config.compare import CompareConfig
 from skymill.errors import DataError
-from skymill.metrics.record import MetricRecord, to_json
+from skymill.metrics.record import MetricRecord, from_json, to_json
 from skymill.provenance.atomic import write_text
 from skymill.provenance.record import recording
 
@@ -68,7 +68,11 @@ class Measured:
 
 
 def compare_run(
-    recipe: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], metrics: str | Path, matched: str | Path
+    recipe: Mapping[str, Any],
+    inputs: Sequence[Mapping[str, Any]],
+    metrics: str | Path,
+    matched: str | Path,
+    judged: Sequence[str | Path] = (),
 ) -> None:
     """Match every catalogue with its truth and write the figures.
 
@@ -83,6 +87,8 @@ def compare_run(
         The metrics.json to write.
     matched : path
         The matched table (schema ``matched``) to write, in the same folder.
+    judged : sequence of path, optional
+        Figures of generators (:mod:`skymill.inference.judge`), which stand behind the others as they are.
 
     Raises
     ------
@@ -93,8 +99,10 @@ def compare_run(
     config = CompareConfig.model_validate(params["compare"])
     measured = [Measured(**entry) for entry in inputs]
     _check(measured)
-    with recording(recipe, Path(metrics).parent, parents=_parents(measured)) as record:
+    beside = {f"judged.{number}": path for number, path in enumerate(judged)}
+    with recording(recipe, Path(metrics).parent, parents={**_parents(measured), **beside}) as record:
         tables, figures = _all_datasets(measured, config, int(params["seed"]))
+        figures += [figure for path in judged for figure in from_json(Path(path).read_text(encoding="utf-8"))]
         parts = [Catalogue.empty("matched"), *tables]
         table = Catalogue.concatenate(parts, essentials(recipe))
         table.write(matched)

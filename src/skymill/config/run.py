@@ -15,9 +15,10 @@ from skymill.config.bound import BoundConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.finder import FinderConfig
+from skymill.config.generator import GeneratorConfig
 from skymill.config.ingest import IngestConfig
 from skymill.config.scene import SceneConfig
-from skymill.config.simulate import FieldConfig, PopulationConfig, SplitConfig
+from skymill.config.simulate import FieldConfig, GeneratedPopulation, PopulationConfig, SplitConfig
 from skymill.config.survey import SurveyCatalogueConfig
 from skymill.config.train import EnsembleConfig, ModelConfig
 from skymill.errors import ConfigError
@@ -45,6 +46,18 @@ class RunConfig(ConfigModel):
     )
     split: SplitConfig = Field(SplitConfig(), description="Division of the galaxies before blending.")
     populations: dict[Name, PopulationConfig] = Field(min_length=1, description="Isolated galaxies, by name.")
+    generators: dict[Name, GeneratorConfig] = Field(
+        {},
+        description="Networks to train that draw galaxies, by name; populations of kind generator name one.",
+    )
+    pretrained_generators: dict[Name, Name] = Field(
+        {}, description="Networks that draw galaxies and are shipped for the survey, as in `pretrained`."
+    )
+    anomaly: Name | None = Field(
+        None,
+        description="Which of `generators` and `pretrained_generators` says how unlike an isolated galaxy the sources "
+        "of tiles are (column anomaly_score); null: none.",
+    )
     blend: BlendConfig = Field(description="How blends are composed.")
     real_blends: RealBlendsConfig | None = Field(
         None, description="Test blends of galaxies that no network is trained on; null: none."
@@ -117,6 +130,7 @@ class RunConfig(ConfigModel):
             raise ValueError("models: expected at least one network, in models or in pretrained, found none")
         self._networks_fit()
         self._finders_fit()
+        self._generators_fit()
         if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
@@ -172,6 +186,47 @@ class RunConfig(ConfigModel):
                 "candidates.detector.model: expected one of finders and pretrained_finders "
                 f"({', '.join(known) or 'none'}), found '{wanted}'"
             )
+
+    def _generators_fit(self) -> None:
+        """Check that generators learn from galaxies that no generator has drawn, and are there where they are named."""
+        learnable = [name for name in self.populations if name not in self.generated()]
+        for name, generator in self.generators.items():
+            where = f"generators.{name}.population"
+            if generator.population not in learnable:
+                raise ValueError(
+                    f"{where}: expected one of {', '.join(learnable) or 'none'}, found '{generator.population}'"
+                )
+            if (stamp_px := self.populations[generator.population].stamp_px) <= generator.input_px:
+                raise ValueError(
+                    f"generators.{name}.input_px: expected less than the {stamp_px} px of populations."
+                    f"{generator.population}, found {generator.input_px}"
+                )
+        named = {f"populations.{name}.model": one.model for name, one in self.generated().items()}
+        named |= {} if self.anomaly is None else {"anomaly": self.anomaly}
+        known = [*self.generators, *self.pretrained_generators]
+        for where, wanted in named.items():
+            if wanted not in known:
+                raise ValueError(
+                    f"{where}: expected one of generators and pretrained_generators ({', '.join(known) or 'none'}), "
+                    f"found '{wanted}'"
+                )
+        if twice := sorted(set(self.generators) & set(self.pretrained_generators)):
+            raise ValueError(
+                f"generators, pretrained_generators: expected each name once, found {', '.join(twice)} twice"
+            )
+
+    def trained_generators(self) -> dict[str, GeneratorConfig]:
+        """Return the networks that draw galaxies and that this run trains."""
+        return self.generators if self.train == "models" else {}
+
+    def shipped_generators(self) -> dict[str, str]:
+        """Return the shipped networks that draw galaxies and that this run takes: folder by name."""
+        named = {} if self.train == "models" else {name: name for name in self.generators}
+        return {**named, **self.pretrained_generators}
+
+    def generated(self) -> dict[str, GeneratedPopulation]:
+        """Return the populations that generators draw."""
+        return {name: one for name, one in self.populations.items() if isinstance(one, GeneratedPopulation)}
 
     def members(self) -> dict[str, ModelConfig]:
         """Return the networks that are trained for an ensemble alone."""

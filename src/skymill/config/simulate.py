@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from skymill.config.base import ConfigModel, Range, fill_from_preset
+from skymill.config.base import NAME_PATTERN, ConfigModel, Range, fill_from_preset
 
 SIDES = ("train", "validation", "test")
 
@@ -299,8 +299,36 @@ class CutoutPopulation(CutoutPriors, _Stamps):
     """Isolated galaxies from observed images, moved farther away."""
 
 
+GENERATED_KEYS = ("mag", "mag_slope", "sizes")
+GENERATED_PRESETS = {
+    name: {key: values[key] for key in GENERATED_KEYS if key in values}
+    for name, values in PRESETS.items()
+    if values["sizes"]["kind"] == "relation"
+}
+
+
+class GeneratedPopulation(_Stamps):
+    """Isolated galaxies that a network draws, of magnitudes and sizes that are given."""
+
+    kind: Literal["generator"] = Field(description="Galaxies drawn by a network.")
+    model: str = Field(pattern=NAME_PATTERN, description="Which of `generators` draws them.")
+    preset: Literal["candels", "sdss"] = Field(
+        "candels", description="Named set of values for mag, mag_slope and sizes where they are not given."
+    )
+    mag: MagRange = Field((18.0, 23.0), description="Brightest and faintest total AB magnitude.")
+    mag_slope: float = Field(0.2, ge=-1, le=1, description="Slope of the counts, dex a magnitude.")
+    sizes: SizeRelation = Field(SizeRelation(), description="Prior of the half-light radii.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        """Put the preset's values below the given ones."""
+        return fill_from_preset(values, GENERATED_PRESETS, DEFAULT_PRESET, "sizes")
+
+
 PopulationConfig = Annotated[
-    ParametricPopulation | RealPopulation | CutoutPopulation, Field(discriminator="kind")
+    ParametricPopulation | RealPopulation | CutoutPopulation | GeneratedPopulation,
+    Field(discriminator="kind"),
 ]
 """A population of isolated galaxies."""
 

@@ -16,6 +16,7 @@ from skymill.provenance.chunk import Member, make_chunk
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, load_model
 from skymill.training.finder_card import load_finder
+from skymill.training.generator_card import load_generator
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ def infer_tile(
     output: str | Path,
     finder: str | Path | None = None,
     detector: NeuralDetector | None = None,
+    generator: str | Path | None = None,
 ) -> None:
     """Find and measure the sources of a tile with a network.
 
@@ -45,6 +47,8 @@ def infer_tile(
         it.
     detector : NeuralDetector, optional
         What :func:`load_detector` gives for these; loaded without it. For jobs with many tiles.
+    generator : str or Path, optional
+        The network that anomaly scores are from: its folder, or its card or weights within it.
 
     Raises
     ------
@@ -57,11 +61,12 @@ def infer_tile(
     """
     folder = Path(model)
     parents = {"tile": tile, "card": folder / CARD, "weights": folder / WEIGHTS}
-    if finder is not None:
-        beside = Path(finder) if Path(finder).is_dir() else Path(finder).parent
-        parents |= {"finder_card": beside / CARD, "finder_weights": beside / WEIGHTS}
+    for role, given in (("finder", finder), ("anomaly", generator)):
+        if given is not None:
+            beside = Path(given) if Path(given).is_dir() else Path(given).parent
+            parents |= {f"{role}_card": beside / CARD, f"{role}_weights": beside / WEIGHTS}
     with recording(recipe, Path(output).parent, parents=parents) as record:
-        detector = detector or load_detector(recipe, folder, finder)
+        detector = detector or load_detector(recipe, folder, finder, generator)
         found = detector.detect(Tile.read(tile), {**essentials(recipe), **detector.tools()})
         found.write(output)
         log.info("%s: %d sources", recipe["name"], len(found))
@@ -70,12 +75,16 @@ def infer_tile(
 
 
 def load_detector(
-    recipe: Mapping[str, Any], model: str | Path, finder: str | Path | None = None
+    recipe: Mapping[str, Any],
+    model: str | Path,
+    finder: str | Path | None = None,
+    generator: str | Path | None = None,
 ) -> NeuralDetector:
-    """Load the network of a recipe, with the one that finds its candidates; see :func:`infer_tile`."""
+    """Load the network of a recipe, with those that find its candidates and score them; see :func:`infer_tile`."""
     config = CandidateConfig.model_validate(recipe["params"]["candidates"])
     found_by = None if finder is None else load_finder(finder)
-    return NeuralDetector(config, load_model(Path(model)), finder=found_by)
+    scored_by = None if generator is None else load_generator(generator)
+    return NeuralDetector(config, load_model(Path(model)), finder=found_by, generator=scored_by)
 
 
 def infer_chunk(
@@ -88,10 +97,11 @@ def infer_chunk(
     loaded: dict[Path, NeuralDetector] = {}
 
     def make(member: Member) -> None:
-        model, finder = Path(member.inputs["weights"]).parent, member.inputs.get("finder_weights")
+        model = Path(member.inputs["weights"]).parent
+        finder, generator = (member.inputs.get(f"{role}_weights") for role in ("finder", "anomaly"))
         if model not in loaded:
-            loaded[model] = load_detector(member.recipe, model, finder)
+            loaded[model] = load_detector(member.recipe, model, finder, generator)
         tile, output = member.inputs["tile"], member.outputs["catalogue"]
-        infer_tile(member.recipe, tile, model, output, finder, loaded[model])
+        infer_tile(member.recipe, tile, model, output, finder, loaded[model], generator)
 
     make_chunk(members, make, manifests=manifests, code=code, output=output)

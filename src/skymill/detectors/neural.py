@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skymill.detectors.detector import Columns
     from skymill.training.card import Model
     from skymill.training.finder_card import FinderModel
+    from skymill.training.generator_card import GeneratorModel
 
 KEPT_FLAGS = Flag.EDGE | Flag.SATURATED | Flag.BLENDED | Flag.DUPLICATE
 """Flags of a candidate that hold for whoever measures it; the others say how the candidate's own flux went."""
@@ -40,14 +41,21 @@ class NeuralDetector:
         Where to compute.
     finder : FinderModel, optional
         The network that finds the candidates, where the configuration names one.
+    generator : GeneratorModel, optional
+        The network that says how unlike an isolated galaxy each source is, where the configuration names one.
     """
 
     def __init__(
-        self, config: CandidateConfig, model: Model, device: str = "auto", finder: FinderModel | None = None
+        self,
+        config: CandidateConfig,
+        model: Model,
+        device: str = "auto",
+        finder: FinderModel | None = None,
+        generator: GeneratorModel | None = None,
     ) -> None:
-        self.config, self.model, self.device = config, model, device
+        self.config, self.model, self.device, self.generator = config, model, device, generator
         self.candidates = build_finder(config, finder, device)
-        self.surveys = [each.card.survey for each in (model, finder) if each is not None]
+        self.surveys = [each.card.survey for each in (model, finder, generator) if each is not None]
 
     def tools(self) -> dict[str, str]:
         """Return the versions of the libraries that do the work."""
@@ -73,6 +81,11 @@ class NeuralDetector:
         flags = (found["flags"] & int(KEPT_FLAGS)) | measured["flags"]
         flags[crowded(found, self.config.blended_radius_fwhm * tile.meta.psf_fwhm_px)] |= int(Flag.BLENDED)
         fluxes = {name: measured[name] for name in ("flux", "flux_err", *QUANTILES)}
+        if self.generator is not None:
+            from skymill.inference.anomaly import score_sources
+
+            known = (found["x"], found["y"], found["flux_radius"])
+            fluxes["anomaly_score"] = score_sources(tile, *known, self.generator, self.device)
         return catalogue({**found, **fluxes, "flags": flags}, tile, meta)
 
 

@@ -120,7 +120,7 @@ def look_at(
     outputs : Outputs
         What the network gives.
     """
-    stamps, rms = _stamps(tile, x, y, model.card.input_px, masks)
+    stamps, rms = stamps_in_rms(tile, x, y, model.card.input_px, masks)
     image = torch.from_numpy(stamps)[:, None].to(device)
     condition = _condition(tile, rms, model.card).to(device)
     return image, rms, model.network(model.task.inputs(image, condition))
@@ -139,7 +139,7 @@ def _condition(tile: Tile, rms: NDArray[np.float64], card: Card) -> Tensor:
     return torch.from_numpy(condition.astype(np.float32))
 
 
-def _stamps(
+def stamps_in_rms(
     tile: Tile, x: NDArray, y: NDArray, size: int, masks: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Cut stamps (b, y, x) in units of the local rms; returns them and the rms (b,), NaN where there is none."""

@@ -20,6 +20,8 @@ FILES: dict[str, dict[str, str]] = {
     "blend": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "scene": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "finder": {"weights": "weights.safetensors", "card": "model.yaml"},
+    "generator": {"weights": "weights.safetensors", "card": "model.yaml"},
+    "judge": {"metrics": "metrics.json", "curves": "curves.json"},
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},
@@ -35,6 +37,9 @@ FILES: dict[str, dict[str, str]] = {
 }
 """The files of an artifact by stage and role; the first is the main one."""
 
+
+JUDGED = "judged"
+"""Role, after a generator's name, of the figures of what it draws among the inputs of compare."""
 
 STAGES = tuple(stage for stage in FILES if stage not in ("fetch", "survey"))
 """Stages whose products the report shows."""

@@ -24,6 +24,7 @@ from skymill.plan.artifact import (
     ARTIFACTS,
     BLEND_DATASETS,
     FILES,
+    JUDGED,
     TABLE,
     Artifact,
     cut_into_shards,
@@ -32,6 +33,7 @@ from skymill.plan.artifact import (
 from skymill.plan.chunks import Chunks, tiles_per_job
 from skymill.plan.failures import Failures
 from skymill.plan.finders import add_finders
+from skymill.plan.generators import add_generators, add_judgements
 from skymill.plan.injections import dataset_of
 from skymill.plan.plan import Plan
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
@@ -108,7 +110,10 @@ class _Builder:
         self._note_missing()
         tiles = self._tiles()
         self._simulate()
+        models_dir, physics = self._locate(self.config.models_dir), self.survey.physics()
+        self.notes += add_generators(self.config, physics, self.artifacts, models_dir, self._add)
         self._blend(tiles)
+        add_judgements(self.config, self.survey.physics(), self.artifacts, self._add)
         self._train(tiles)
         self._find(tiles)
         self._evaluate()
@@ -118,6 +123,8 @@ class _Builder:
 
     def _simulate(self) -> None:
         for name, population in self.config.populations.items():
+            if name in self.config.generated():
+                continue
             params = {
                 "survey": self.survey.physics(),
                 "population": population.recipe_params(),
@@ -332,6 +339,7 @@ class _Builder:
             candidates=self.candidates,
             models=self._models(),
             finder=None if finder is None else self._artifact("finder", finder),
+            generator=self.artifacts.get(("generator", self.config.anomaly or "")),
             detectors=dict(self._detectors()),
             galaxies=self._artifact("simulate", self.config.blend.population),
         )
@@ -357,6 +365,9 @@ class _Builder:
             known = {f"{dataset}.{role}": made for role, made in found.items() if made is not None}
             versions |= {name: made.recipe.version for name, made in known.items()}
             files |= {name: made.file(TABLE[made.recipe.stage]) for name, made in known.items()}
+        judged = {f"{made.recipe.name}.{JUDGED}": made for made in self._of_stage("judge")}
+        versions |= {role: made.recipe.version for role, made in judged.items()}
+        files |= {role: made.file("metrics") for role, made in judged.items()}
         params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}
         self._add("compare", self.config.run, params, outside=versions, inputs=files)
 

@@ -11,7 +11,7 @@ from skymill.config.detect import CandidateConfig
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
-from skymill.plan.artifact import BLEND_DATASETS, FILES, RESULTS, Artifact
+from skymill.plan.artifact import BLEND_DATASETS, FILES, JUDGED, RESULTS, Artifact
 from skymill.plan.chunks import Chunks
 from skymill.plan.injections import INJECTED, draw_of
 from skymill.plan.surveys import Surveys
@@ -147,13 +147,17 @@ class Plan:
         found = []
         for name, catalogue in inputs.items():
             dataset, _, detector = name.rpartition(".")
-            if detector not in BESIDE and f"{dataset}.truth" in inputs:
+            if detector not in (*BESIDE, JUDGED) and f"{dataset}.truth" in inputs:
                 entry = {"dataset": dataset_label(dataset), "detector": detector, "catalogue": catalogue}
                 entry |= {"draw": draw_of(dataset), "is_network": detector in networks}
                 known = {role: path for role in BESIDE if (path := inputs.get(f"{dataset}.{role}"))}
                 own = {"images": inputs[key]} if (key := f"{name}.images") in inputs else {}
                 found.append({**entry, **known, **own})
         return found
+
+    def judged(self) -> list[str]:
+        """Return the figures of generators, which compare puts beside those of the detectors."""
+        return [artifact.file("metrics") for artifact in self._whole("judge")]
 
     @property
     def candidates(self) -> CandidateConfig:

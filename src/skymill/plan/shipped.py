@@ -31,6 +31,7 @@ class Kind(NamedTuple):
 KINDS = {
     "train": Kind("models", "pretrained", "model"),
     "finder": Kind("finders", "pretrained_finders", "finder"),
+    "generator": Kind("generators", "pretrained_generators", "generator"),
 }
 """By stage."""
 
@@ -66,7 +67,7 @@ def shipped_files(models_dir: str | Path, survey: str, name: str, key: str) -> d
 
 
 def add_shipped(
-    stage: Literal["train", "finder"],
+    stage: Literal["train", "finder", "generator"],
     config: RunConfig,
     survey: Mapping[str, Any],
     models_dir: str | Path,
@@ -74,13 +75,13 @@ def add_shipped(
 ) -> list[dict[str, str]]:
     """Add the shipped networks that a run takes; their files count by content.
 
-    With ``train: pretrained`` a network that would be trained and is not shipped is left out; one that `pretrained` or
-    `pretrained_finders` names has to be there, and one at least of those that measure.
+    With ``train: pretrained`` a network that would be trained and is not shipped is left out; one that `pretrained`,
+    `pretrained_finders` or `pretrained_generators` names has to be there, and one at least of those that measure.
 
     Parameters
     ----------
-    stage : {'train', 'finder'}
-        Networks that measure, or those that find sources.
+    stage : {'train', 'finder', 'generator'}
+        Networks that measure, those that find sources, or those that draw galaxies.
     config : RunConfig
         The run.
     survey : mapping
@@ -101,7 +102,12 @@ def add_shipped(
         If a network is missing that has to be there.
     """
     kind, named = KINDS[stage], getattr(config, KINDS[stage].named)
-    wanted = config.shipped() if stage == "train" else config.shipped_finders()
+    taken = {
+        "train": config.shipped,
+        "finder": config.shipped_finders,
+        "generator": config.shipped_generators,
+    }
+    wanted = taken[stage]()
     found, notes = {}, []
     for name, folder in wanted.items():
         key = f"{kind.named}.{name}" if name in named else f"{kind.trained}.{name} with train: pretrained"

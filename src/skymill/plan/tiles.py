@@ -37,6 +37,8 @@ class Measuring:
         Networks that measure.
     finder : Artifact or None
         The network that finds the candidates, where one does.
+    generator : Artifact or None
+        The network that anomaly scores are from, where one is named.
     detectors : mapping of str to configuration
         The other detectors, by name.
     galaxies : Artifact
@@ -46,6 +48,7 @@ class Measuring:
     candidates: CandidateConfig
     models: Sequence[Artifact]
     finder: Artifact | None
+    generator: Artifact | None
     detectors: Mapping[str, Any]
     galaxies: Artifact
 
@@ -174,12 +177,13 @@ class TileArtifacts:
             yield Artifact(recipe, {"tile": tile.file("tile"), **self._stamps})
 
     def _files_of(self, model: Artifact) -> tuple[dict[str, str], dict[str, str]]:
-        """Return versions and files of a network, and of the one that finds the candidates for it."""
+        """Return versions and files of a network, and of those that find its candidates and score them."""
         versions = {"model": model.recipe.version}
         files = {"weights": model.file("weights"), "card": model.file("card")}
-        if (finder := self._measuring.finder) is not None:
-            versions["finder"] = finder.recipe.version
-            files |= {"finder_weights": finder.file("weights"), "finder_card": finder.file("card")}
+        for role, beside in (("finder", self._measuring.finder), ("anomaly", self._measuring.generator)):
+            if beside is not None:
+                versions[role] = beside.recipe.version
+                files |= {f"{role}_{file}": beside.file(file) for file in ("weights", "card")}
         return versions, files
 
     def _catalogues(self, dataset: str, tile: Artifact) -> Iterator[Artifact]:

@@ -23,6 +23,8 @@ MAIN_FILES = {
     "blend": "stamps.h5",
     "scene": "stamps.h5",
     "finder": "weights.safetensors",
+    "generator": "weights.safetensors",
+    "judge": "metrics.json",
     "train": "weights.safetensors",
     "evaluate": "catalogue.parquet",
     "deblend": "deblended.h5",

@@ -23,6 +23,8 @@ FACTS = {
     "validation_blends": "Blends validated on",
     "train_patches": "Patches trained on",
     "validation_patches": "Patches validated on",
+    "train_galaxies": "Galaxies trained on",
+    "validation_galaxies": "Galaxies validated on",
     "epochs": "Epochs",
     "best_epoch": "Best epoch",
     "device": "Device",
@@ -33,7 +35,7 @@ FACTS = {
 
 def model_context(inventory: Inventory) -> dict[str, Any]:
     """Return what the section on training shows."""
-    return {"models": [_model(entry) for entry in inventory.of_stage("train", "finder")]}
+    return {"models": [_model(entry) for entry in inventory.of_stage("train", "finder", "generator")]}
 
 
 def _model(entry: Entry) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from skymill.report.facts import (
 )
 from skymill.report.figures_run import duration, times_panel
 from skymill.report.gallery import Wall, gallery
+from skymill.report.generator_section import generator_context, is_of_generator
 from skymill.report.headline import COLUMNS, headline_blocks
 from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
@@ -57,6 +58,7 @@ SECTIONS = {
     "injections": "Injections",
     "reference": "Reference catalogue",
     "gallery": "Best and worst cases",
+    "generators": "Drawn galaxies and anomalies",
     "catalogues": "Catalogues",
     "reading": "How to read this page",
 }
@@ -102,7 +104,8 @@ class Material:
     @property
     def palette(self) -> Palette:
         """Styles of all detectors, those of the figures included."""
-        names = [*self.inventory.detectors, *(record.detector for record in self.scores.records)]
+        measured = (one.detector for one in self.scores.records if not is_of_generator(one.dataset))
+        names = [*self.inventory.detectors, *measured]
         return Palette(list(dict.fromkeys(names)))
 
     @property
@@ -165,6 +168,7 @@ def page_context(material: Material) -> dict[str, Any]:
         "costs_table": costs_table(inventory),
         **_results(material, results),
         **_gallery(material, palette),
+        **_generators(material),
         "catalogues": catalogue_rows(inventory, material.links),
         "columns_table": columns_table(),
         "flags_table": flags_table(),
@@ -237,6 +241,14 @@ def _gallery(material: Material, palette: Palette) -> dict[str, Any]:
             _walls(material, palette, blends) for blends in BLEND_SETS.values() if _is_there(blends, material)
         ]
     }
+
+
+def _generators(material: Material) -> dict[str, Any]:
+    """Return what is drawn and scored by generators; a note says why there is nothing where a file is broken."""
+    found = attempted(lambda: generator_context(material.inventory, material.scores))
+    if isinstance(found, str):
+        return {"generators": [], "anomalies": [], "generators_reason": found}
+    return {**found, "generators_reason": "This run has no network that draws galaxies."}
 
 
 def _is_there(blends: BlendSet, material: Material) -> bool:

@@ -178,7 +178,7 @@ def _sizes(
         bulge = 10 ** _between(u["bulge_size"], sizes.log10_bulge_re_px) * pixel_scale_arcsec
         disc = 10 ** _between(u["disc_size"], sizes.log10_disc_re_px) * pixel_scale_arcsec
         return {"re": _circularised(fraction, bulge, disc, shape), "bulge_re": bulge, "disc_re": disc}
-    wanted = _relation(u["disc_size"], mag, sizes)
+    wanted = relation_sizes(u["disc_size"], mag, sizes)
     ratio = np.exp(_between(u["bulge_size"], tuple(np.log(sizes.bulge_to_disc_size))))
     # All radii scale together, so one galaxy with a disc of radius 1 tells the scale that gives the wanted radius.
     scale = wanted / _circularised(fraction, ratio, np.ones_like(ratio), shape)
@@ -195,7 +195,7 @@ def _circularised(fraction: NDArray, bulge_re: NDArray, disc_re: NDArray, shape:
     return half_light_radius(fraction, bulge, shape["bulge_n"], disc)
 
 
-def _relation(u: NDArray, mag: NDArray, sizes: SizeRelation) -> NDArray:
+def relation_sizes(u: NDArray, mag: NDArray, sizes: SizeRelation) -> NDArray:
     """Draw radii from a log-normal distribution around the size–magnitude line, truncated to the allowed range."""
     middle = np.log10(sizes.median_re_arcsec) + sizes.slope_dex_per_mag * (mag - sizes.reference_mag)
     low, high = np.log10(sizes.re_arcsec)

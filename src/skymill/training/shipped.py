@@ -1,7 +1,8 @@
 """Shipped networks: those that are trained already, in ``<models_dir>/<survey>/<name>/``.
 
-Networks that measure (models) and networks that find sources (finders) are shipped and taken in the same way. They are
-part of the project, not of a run: weights at half precision, the card, and the history of the training.
+Networks that measure (models), that find sources (finders) and that draw galaxies (generators) are shipped and taken in
+the same way. They are part of the project, not of a run: weights at half precision, the card, and the history of the
+training.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from skymill.data.survey import Survey
 from skymill.errors import DataError, VersionError
@@ -21,6 +23,7 @@ from skymill.provenance.atomic import atomic_path
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, Model, load_model, plain_weights, save_weights, write_card
 from skymill.training.finder_card import FinderModel, is_finder, load_finder
+from skymill.training.generator_card import GeneratorModel, is_generator, load_generator
 from skymill.training.history import CURVES, HISTORY, draw_curves, read_history, write_history
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,13 @@ MODEL_TESTS = {
     "subset": ("all", "both_found"),
 }
 """Which figures of a run go onto a model's card."""
+GENERATOR_TESTS = {
+    "metric": (
+        *("distance_mean", "distance_by_chance", "requested_mag_error", "requested_size_error"),
+        *("memorisation_ratio", "anomaly_auroc", "anomaly_false_alarms"),
+    )
+}
+"""Which figures go onto the card of a network that draws galaxies, of the datasets that bear its name."""
 FINDER_TESTS = {"dataset": ("test_scenes",)}
 """Which figures go onto the card of a network that finds sources; ``benchmarks/finder.py`` writes them."""
 
@@ -70,8 +80,15 @@ def take_finder(
     _take(load_finder, recipe, weights, card, history, folder)
 
 
+def take_generator(
+    recipe: Mapping[str, Any], weights: str | Path, card: str | Path, history: str | Path, folder: str | Path
+) -> None:
+    """Do for a network that draws galaxies what :func:`take_model` does for one that measures."""
+    _take(load_generator, recipe, weights, card, history, folder)
+
+
 def _take(
-    load: Callable[[str | Path], Model | FinderModel],
+    load: Callable[[str | Path], Model | FinderModel | GeneratorModel],
     recipe: Mapping[str, Any],
     weights: str | Path,
     card: str | Path,
@@ -113,7 +130,7 @@ def ship_model(
     Parameters
     ----------
     model : str or Path
-        Folder of the trained network, one that measures or one that finds sources.
+        Folder of the trained network: one that measures, finds sources or draws galaxies.
     name : str
         What it shall be called; it goes to ``<models_dir>/<survey>/<name>/`` and replaces what is there.
     models_dir : str or Path
@@ -133,12 +150,10 @@ def ship_model(
         If a file cannot be read, or the metrics hold nothing of this network.
     """
     source = Path(model)
-    finds = is_finder(source / CARD)
-    trained = load_finder(source) if finds else load_model(source)
-    wanted = FINDER_TESTS if finds else MODEL_TESTS
+    trained, wanted = _trained(source)
     folder = Path(models_dir) / trained.card.survey.name / name
     figures = trained.card.test if metrics is None else _test_figures(metrics, trained.card.name, wanted)
-    halved = {key: value.to(torch.float16) for key, value in plain_weights(trained.network).items()}
+    halved = {key: _halved(key, value) for key, value in plain_weights(trained.network).items()}
     history = read_history(source / HISTORY)
     folder.mkdir(parents=True, exist_ok=True)
     checksum = save_weights(folder / WEIGHTS, halved)
@@ -147,6 +162,24 @@ def ship_model(
     write_card(folder / CARD, trained.card.model_copy(update=changed))
     write_history(folder / HISTORY, history)
     return folder
+
+
+def _trained(
+    source: Path,
+) -> tuple[Model | FinderModel | GeneratorModel, Mapping[str, tuple[str, ...]]]:
+    """Read a trained network of any kind; returns it and which figures of a run go onto its card."""
+    if is_generator(source / CARD):
+        drawing = load_generator(source)
+        name = drawing.card.name
+        return drawing, {**GENERATOR_TESTS, "dataset": (f"generated:{name}", f"anomaly:{name}")}
+    if is_finder(source / CARD):
+        return load_finder(source), FINDER_TESTS
+    return load_model(source), MODEL_TESTS
+
+
+def _halved(key: str, value: Tensor) -> Tensor:
+    """Return weights at half precision; the covariances of a mixture would not be positive any more."""
+    return value if key.startswith("mixture.") else value.to(torch.float16)
 
 
 def _test_figures(

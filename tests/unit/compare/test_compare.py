@@ -9,7 +9,7 @@ import pytest
 from skymill.catalog.catalogue import Catalogue
 from skymill.compare.compare import compare_run
 from skymill.errors import DataError
-from skymill.metrics.record import from_json
+from skymill.metrics.record import MetricRecord, from_json, to_json
 from skymill.provenance.recipe import Recipe
 
 PARAMS = {"seed": 3, "compare": {"bootstrap_resamples": 100}}
@@ -125,6 +125,19 @@ def test_nothing_to_compare_is_a_valid_empty_result(tmp_path):
     compare_run(RECIPE, [], **out)
     assert from_json(out["metrics"].read_text()) == []
     assert len(Catalogue.read(out["matched"], "matched")) == 0
+
+
+def test_figures_of_generators_stand_behind_the_others(run, tmp_path):
+    record = MetricRecord(
+        "distance_mean", "generated:vae", "vae", "survey_noise", 0.05, "sigma", 9, 0.04, 0.07
+    )
+    (tmp_path / "judged.json").write_text(to_json([record]))
+    compare_run(RECIPE, run, **outputs(tmp_path), judged=[tmp_path / "judged.json"])
+    found = from_json((tmp_path / "metrics.json").read_text())
+
+    assert found[-1] == record and len(found) > 1
+    provenance = json.loads((tmp_path / "provenance.json").read_text())
+    assert "judged.0" in provenance["inputs"]
 
 
 def test_draws_of_injected_galaxies_are_put_together(tmp_path, sources, measurement):

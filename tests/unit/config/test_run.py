@@ -56,6 +56,33 @@ def change(values, key, value):
             ],
         ),
         ("detectors.cnn", {"kind": "sep"}, ["expected names that no model has, found cnn"]),
+        (
+            "generators.vae",
+            {"population": "nobody"},
+            ["generators.vae.population: expected one of galaxies, found 'nobody'"],
+        ),
+        (
+            "generators.vae",
+            {"population": "galaxies", "input_px": 160},
+            ["generators.vae.input_px: expected less than the 160 px of populations.galaxies, found 160"],
+        ),
+        (
+            "generators.vae",
+            {"population": "galaxies", "noise": {"depth": [0.0, 1.0]}},
+            ["generators.vae.noise.depth", "expected noise above 0, found 0"],
+        ),
+        (
+            "anomaly",
+            "vae",
+            ["anomaly: expected one of generators and pretrained_generators (none), found 'vae'"],
+        ),
+        (
+            "populations.drawn",
+            {"kind": "generator", "model": "vae", "n_galaxies": 10},
+            [
+                "populations.drawn.model: expected one of generators and pretrained_generators (none), found 'vae'"
+            ],
+        ),
         ("detectors.new", {"kind": "eyeball"}, ["detectors.new", "eyeball"]),
         ("run", "../away", ["run: String should match pattern", "'../away'"]),
         ("seed", -1, ["seed: Input should be greater than or equal to 0, found -1"]),
@@ -238,3 +265,40 @@ def test_ensembles_of_what_does_not_go_together_are_refused(values, ensemble, me
     values["ensembles"] = {"both": ensemble}
     with pytest.raises(ConfigError, match=message):
         load_config(values)
+
+
+def test_a_generator_does_not_learn_from_what_one_has_drawn(values):
+    values["generators"] = {"vae": {"population": "galaxies"}}
+    values["populations"]["drawn"] = {"kind": "generator", "model": "vae", "n_galaxies": 10}
+    config = load_config(values)
+    assert list(config.generated()) == ["drawn"] and config.generated()["drawn"].sizes.median_re_arcsec == 0.4
+
+    values["generators"]["other"] = {"population": "drawn"}
+    with pytest.raises(
+        ConfigError, match=r"generators\.other\.population: expected one of galaxies, found 'drawn'"
+    ):
+        load_config(values)
+
+
+def test_a_generated_population_has_the_preset_s_magnitudes_and_sizes(values):
+    values["generators"] = {"vae": {"population": "galaxies"}}
+    drawn = {"kind": "generator", "model": "vae", "n_galaxies": 10, "preset": "sdss", "mag": [18, 20]}
+    values["populations"]["drawn"] = drawn
+    found = load_config(values).populations["drawn"]
+
+    assert found.mag == (18, 20) and found.mag_slope == 0.15
+    assert found.sizes.median_re_arcsec == 1.0
+
+
+def test_a_generator_has_a_name_of_its_own(values):
+    values["generators"], values["pretrained_generators"] = (
+        {"vae": {"population": "galaxies"}},
+        {"vae": "vae"},
+    )
+    with pytest.raises(
+        ConfigError, match="generators, pretrained_generators: expected each name once, found vae"
+    ):
+        load_config(values)
+    del values["generators"]
+    values["anomaly"] = "vae"
+    assert load_config(values).shipped_generators() == {"vae": "vae"}

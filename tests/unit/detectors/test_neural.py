@@ -66,6 +66,30 @@ def test_candidates_are_measured_by_the_network(field, model):
     assert set(detector.tools()) == {"sep", "torch"}
 
 
+def test_sources_are_scored_where_a_generator_is_given(field, model, survey, monkeypatch):
+    generator = SimpleNamespace(card=card_of(survey))
+    seen = []
+
+    def score(tile, x, y, flux_radius, given, device):
+        assert (flux_radius > 0).all()
+        seen.append((given, device))
+        return x / 100
+
+    monkeypatch.setattr("skymill.inference.anomaly.score_sources", score)
+    found = NeuralDetector(CandidateConfig(), model, "cpu", generator=generator).detect(field.tile, {})
+    plain = NeuralDetector(CandidateConfig(), model, "cpu").detect(field.tile, {})
+
+    np.testing.assert_allclose(found["anomaly_score"], found["x"] / 100, rtol=1e-6)
+    assert np.isnan(plain["anomaly_score"]).all() and seen == [(generator, "cpu")]
+
+
+def test_a_generator_of_another_survey_is_refused(field, model, survey):
+    other = SimpleNamespace(card=card_of(survey.model_copy(update={"pixel_scale_arcsec": 0.2})))
+
+    with pytest.raises(DataError, match="expected a pixel scale"):
+        NeuralDetector(CandidateConfig(), model, generator=other).detect(field.tile, {})
+
+
 def test_edges_and_neighbours_are_flagged(make_tile, draw, model):
     x, y = [8.0, 60.0, 68.0, 60.0], [60.0, 30.0, 30.0, 90.0]
     image = draw((120, 120), x, y, [2e4] * 4, [2.0] * 4, [2.0] * 4, [0.0] * 4)

@@ -12,6 +12,7 @@ import pytest
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import BlendConfig
 from skymill.config.finder import FinderConfig
+from skymill.config.generator import GeneratorConfig
 from skymill.config.train import ModelConfig
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
@@ -20,6 +21,7 @@ from skymill.provenance.recipe import Recipe
 from skymill.simulate.priors import unknown_shape
 from skymill.training.blends import ComposedBlends, Source
 from skymill.training.finder import train_finder
+from skymill.training.generator import train_generator
 
 COUNT, STAMP_PX, SIDES = 60, 64, ["train", "validation", "train", "test", "train", "train"]
 
@@ -52,28 +54,39 @@ def survey() -> Survey:
 @pytest.fixture(scope="session")
 def population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Population:
     """Round Gaussians of 1.5 px, of which two in three are to train on."""
-    folder, random = tmp_path_factory.mktemp("population"), np.random.default_rng(7)
-    flux = random.uniform(300, 3000, COUNT)
-    dx, dy = random.uniform(-0.4, 0.4, (2, COUNT)).astype(np.float32)
+    return make_population(tmp_path_factory.mktemp("population"), survey, COUNT)
+
+
+@pytest.fixture(scope="session")
+def large_population(tmp_path_factory: pytest.TempPathFactory, survey: Survey) -> Population:
+    """The same, enough of them to say what is usual."""
+    return make_population(tmp_path_factory.mktemp("large_population"), survey, 3 * COUNT)
+
+
+def make_population(folder: Path, survey: Survey, count: int) -> Population:
+    """Write a population as the stage simulate does."""
+    random = np.random.default_rng(7)
+    flux = random.uniform(300, 3000, count)
+    dx, dy = random.uniform(-0.4, 0.4, (2, count)).astype(np.float32)
     offset = np.arange(STAMP_PX) - STAMP_PX // 2
     squared = (offset[:, None] - dy[:, None, None]) ** 2 + (offset - dx[:, None, None]) ** 2
     images = (flux[:, None, None] / (2 * np.pi * 2.25) * np.exp(-squared / 4.5)).astype(np.float32)
     write_shard(folder / "shards" / "0.h5", {"image": images[:, None]}, 0, {})
     link_shards(folder / "stamps.h5", [folder / "shards" / "0.h5"], {})
-    side = np.array(SIDES * (COUNT // len(SIDES)))
+    side = np.array(SIDES * (count // len(SIDES)))
     Catalogue.from_columns(
         "galaxies",
         {"stage": "simulate"},
-        galaxy_id=np.arange(COUNT),
+        galaxy_id=np.arange(count),
         side=side,
-        kind=np.full(COUNT, "real"),
+        kind=np.full(count, "real"),
         mag=survey.zero_point_mag - 2.5 * np.log10(flux),
         flux=image_flux_to_njy(flux, survey.zero_point_mag),
-        re=np.full(COUNT, 0.7),
+        re=np.full(count, 0.7),
         dx=dx,
         dy=dy,
-        flags=np.zeros(COUNT),
-        **unknown_shape(COUNT),
+        flags=np.zeros(count),
+        **unknown_shape(count),
     ).write(folder / "truth.parquet")
     return Population(folder / "stamps.h5", folder / "truth.parquet", images, flux, side)
 
@@ -223,6 +236,7 @@ def finder(
 
 
 MakeRecipe = Callable[..., dict[str, Any]]
+CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 SMALL = {
     "cnn": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8},
     "unet": {"widths": [4, 8], "rings": 8, "angles": 8, "dense": 8, "unet_widths": [4, 8]},
@@ -267,3 +281,41 @@ def make_recipe(survey: Survey) -> MakeRecipe:
         return Recipe("train", "tiny", params, {"galaxies": "a" * 10}).to_dict()
 
     return make
+
+
+SMALL_VAE = {
+    "latent": 4,
+    "widths": [8, 8],
+    "dense": 16,
+    "canvas_px": 16,
+    "canvas_widths": [8, 8, 8, 8],
+    "components": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def generator_recipe(survey):
+    def make(network: dict | None = None, **training) -> dict:
+        config = GeneratorConfig(
+            population="galaxies",
+            network={**SMALL_VAE, **(network or {})},
+            input_px=32,
+            training={"max_epochs": 4, "batch_size": 8, "learning_rate": 5e-3, **training},
+        )
+        params = {"seed": 3, "survey": survey.physics(), "generator": config.recipe_params()}
+        return Recipe("generator", "vae", params, {"galaxies": "0" * 10}).to_dict()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def generator(tmp_path_factory, generator_recipe, large_population) -> Path:
+    folder = tmp_path_factory.mktemp("generator") / "vae"
+    train_generator(
+        generator_recipe(max_epochs=12),
+        large_population.stamps,
+        large_population.truth,
+        folder,
+        {"device": "cpu", "threads": 1, "progress": "off"},
+    )
+    return folder

@@ -16,7 +16,8 @@ from skymill.provenance.recipe import Recipe
 from skymill.training.card import load_model, read_card
 from skymill.training.ensemble import join_models
 from skymill.training.finder_card import FinderCard, load_finder
-from skymill.training.shipped import ship_model, take_finder, take_model
+from skymill.training.generator_card import load_generator
+from skymill.training.shipped import ship_model, take_finder, take_generator, take_model
 from skymill.training.start import start_from
 from skymill.training.train import member_seed, train_model
 
@@ -163,7 +164,7 @@ def test_models_and_finders_are_not_taken_for_each_other(finder, trained, survey
 
 def test_what_is_no_card_is_not_shipped(tmp_path):
     (tmp_path / "model.yaml").write_text("name: x")
-    with pytest.raises(DataError, match="task"):
+    with pytest.raises(DataError, match="a model card"):
         ship_model(tmp_path, "net", tmp_path / "models")
 
 
@@ -304,3 +305,38 @@ def test_members_that_express_fluxes_otherwise_are_refused(members, make_recipe,
             **files,
             folder=tmp_path / "e",
         )
+
+
+def test_a_network_that_draws_galaxies_is_shipped_and_taken(generator, survey, tmp_path):
+    records = [
+        {
+            **{
+                "metric": metric,
+                "dataset": f"{kind}:vae",
+                "detector": "vae",
+                "subset": "blends",
+                "value": 0.9,
+            },
+            **{"unit": "fraction", "n": 10, "low": 0.8, "high": 1.0},
+        }
+        for metric, kind in (
+            ("anomaly_auroc", "anomaly"),
+            ("distance_mean", "generated"),
+            ("asymmetry_median", "generated"),
+        )
+    ]
+    (tmp_path / "metrics.json").write_text(json.dumps(records))
+    folder = ship_model(generator, "mine", tmp_path / "models", tmp_path / "metrics.json")
+    take_generator(recipe_of(survey), **parts(folder), folder=tmp_path / "taken")
+    shipped, trained = load_generator(tmp_path / "taken"), load_generator(generator)
+
+    assert folder == tmp_path / "models" / survey.name / "mine"
+    assert list(shipped.card.test) == [
+        "anomaly:vae, blends: anomaly_auroc",
+        "generated:vae, blends: distance_mean",
+    ]
+    weights = load_file(folder / "weights.safetensors")
+    assert weights["encoder.head.weight"].dtype == torch.float16
+    assert weights["mixture.covariances"].dtype == torch.float32
+    assert shipped.probe() == pytest.approx(trained.probe(), rel=0.02)
+    assert (tmp_path / "taken" / "curves.png").is_file()

@@ -1,0 +1,119 @@
+"""Options of a network that draws galaxies: network, noise and training. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.finder import UNUSED
+from skymill.config.train import AugmentConfig, TrainConfig
+
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)]
+
+
+NOT_USED = (*UNUSED, "peak_reach_fwhm")
+"""Ways of augmentation for stamps of blends only."""
+
+
+class VaeConfig(ConfigModel):
+    """A variational autoencoder whose decoder ends in the survey's PSF."""
+
+    kind: Literal["vae"] = Field("vae", description="Form of the network.")
+    latent: int = Field(
+        16, ge=3, le=256, description="Latent dimensions; the first two are the elongation of the galaxy."
+    )
+    widths: Widths = Field(
+        (16, 32, 48, 64), description="Channels of the encoder at half, a quarter, … the side."
+    )
+    dense: PositiveInt = Field(128, description="Units of the encoder's dense layers.")
+    canvas_px: int = Field(
+        48,
+        ge=16,
+        le=256,
+        multiple_of=8,
+        description="Side of the image that the decoder gives: log of the surface brightness, fine in the middle.",
+    )
+    canvas_widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
+        (64, 48, 32, 16),
+        description="Channels of the decoder at an eighth, a quarter, half and all of the side.",
+    )
+    extent_re: float = Field(
+        12.0, ge=3, le=100, description="Radius at which the decoder's galaxies end, half-light radii."
+    )
+    supersampling: int = Field(
+        2, ge=1, le=8, description="Points per pixel on which light is laid before the PSF."
+    )
+    components: PositiveInt = Field(
+        32, le=512, description="Normal distributions of the mixture that latent numbers are drawn from."
+    )
+
+
+class NoiseRangeConfig(ConfigModel):
+    """How deep the exposures are that the network is shown, and how well it has to fit them."""
+
+    depth: Range = Field(
+        (0.1, 1.0),
+        description="Smallest and largest noise in units of the survey's, drawn evenly in the log for each stamp.",
+    )
+    relative_error: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Fraction of a pixel's light that counts as noise beside background and photons: without it the "
+        "brightest galaxies alone say what is learned.",
+    )
+
+    @field_validator("depth")
+    @classmethod
+    def _positive(cls, depth: tuple[float, float]) -> tuple[float, float]:
+        if depth[0] <= 0:
+            raise ValueError(f"expected noise above 0, found {depth[0]:g}")
+        return depth
+
+
+class GeneratorTrainConfig(TrainConfig):
+    """The training loop, with what a generator needs where nothing is said."""
+
+    max_epochs: PositiveInt = Field(36, le=100_000, description="Most epochs.")
+    learning_rate: PositiveFloat = Field(2e-3, le=1, description="Largest learning rate.")
+    patience_epochs: PositiveInt | None = Field(
+        None,
+        description="Epochs without improvement of the validation loss after which training stops; null: never.",
+    )
+
+
+class GeneratorConfig(ConfigModel):
+    """A network that learns the galaxies of a population and draws new ones."""
+
+    network: VaeConfig = Field(VaeConfig(), description="The network.")
+    population: str = Field(
+        pattern=NAME_PATTERN, description="Population whose isolated galaxies it learns; points are left out."
+    )
+    input_px: int = Field(
+        64, ge=16, le=512, multiple_of=16, description="Side of the stamps that it is trained on."
+    )
+    noise: NoiseRangeConfig = Field(NoiseRangeConfig(), description="Noise of the stamps.")
+    kl_weight: PositiveFloat = Field(
+        1.0, le=100, description="Weight of the latent distribution's divergence."
+    )
+    training: GeneratorTrainConfig = Field(
+        GeneratorTrainConfig(), description="How it is trained; of augmentation, quarter turns and mirroring."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> GeneratorConfig:
+        stride = 2 ** len(self.network.widths)
+        if self.input_px % stride:
+            raise ValueError(
+                f"input_px: expected a multiple of {stride} for {len(self.network.widths)} widths, "
+                f"found {self.input_px}"
+            )
+        augment, plain = self.training.augment, AugmentConfig()
+        if changed := [name for name in NOT_USED if getattr(augment, name) != getattr(plain, name)]:
+            raise ValueError(
+                "training.augment: expected quarter_turns and flip only for generators, found "
+                + ", ".join(changed)
+            )
+        return self

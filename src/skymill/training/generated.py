@@ -1,0 +1,157 @@
+"""Stage simulate, one shard of a population that a network draws."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from skymill.catalog.catalogue import Catalogue, essentials
+from skymill.config.simulate import GeneratedPopulation, SplitConfig
+from skymill.data.stamps import write_shard
+from skymill.data.survey import Survey, mag_to_image_flux, mag_to_njy
+from skymill.errors import VersionError
+from skymill.models.vae import Vae
+from skymill.rng import rng
+from skymill.simulate.priors import Columns, magnitudes, relation_sizes, sides, uniforms, unknown_shape
+from skymill.simulate.shard import draw_galaxies, stamp_attributes
+from skymill.training.generator_card import GeneratorModel, load_generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+QUANTITIES = ("mag", "size", "dx", "dy")
+
+
+def generate_shard(
+    recipe: Mapping[str, Any],
+    start: int,
+    stop: int,
+    generator: str | Path,
+    stamps: str | Path,
+    truth: str | Path,
+) -> None:
+    """Draw galaxies `start` … `stop` - 1 of a population with a network; what it writes is as simulate_shard's.
+
+    Parameters
+    ----------
+    recipe : mapping
+        :meth:`skymill.provenance.recipe.Recipe.to_dict`; params: seed, survey, population, split.
+    start, stop : int
+        First and one-past-last galaxy. They change nothing but where the shard is cut: galaxies are drawn one by one.
+    generator : path
+        The network: its folder, or its card or weights within it.
+    stamps, truth : path
+        As of :func:`skymill.simulate.shard.simulate_shard`.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read or written.
+    VersionError
+        If the network was trained for another survey, or its weights do not fit.
+    """
+    params = recipe["params"]
+    config = GeneratedPopulation.model_validate(params["population"])
+    survey, split = Survey.model_validate(params["survey"]), SplitConfig.model_validate(params["split"])
+    model = load_generator(generator)
+    if model.card.survey.physics() != survey.physics():
+        raise VersionError(
+            generator,
+            expected=f"a network trained for survey {survey.name} as it is now",
+            found=f"one for {model.card.survey.name}",
+            remedy="Train it again.",
+        )
+    population = Generated(config, survey, params["seed"], "simulate", recipe["name"], model)
+    index = np.arange(start, stop, dtype=np.int64)
+    galaxies = population.truth(index)
+    drawn = Catalogue.from_columns(
+        "galaxies",
+        essentials(recipe),
+        **galaxies,
+        galaxy_id=index,
+        side=sides(params["seed"], recipe["name"], population.split_keys(index), split),
+        flux=mag_to_njy(galaxies["mag"]),
+        flags=np.zeros(len(index)),
+    )
+    images, flags = draw_galaxies(population, drawn, survey, config.stamp_px)
+    drawn.table["flags"] = flags
+    write_shard(stamps, {"image": images}, start, stamp_attributes(recipe, survey))
+    drawn.write(truth)
+    log.info("galaxies %d to %d of population '%s' are drawn", start, stop - 1, recipe["name"])
+
+
+class Generated:
+    """Galaxies that a network draws, of magnitudes and sizes from given priors.
+
+    Latent numbers are drawn from the network's mixture, given magnitude and size. The canvas of each galaxy is scaled
+    such that its half-light radius before the PSF is the one that was drawn.
+
+    Parameters
+    ----------
+    config : GeneratedPopulation
+        Priors of magnitude and size.
+    survey : Survey
+        Pixel scale and zero-point; PSF and noise are in the network.
+    seed : int
+        The run's seed.
+    stage, name : str
+        Keys of the randomness.
+    model : GeneratorModel
+        The network.
+    """
+
+    def __init__(
+        self,
+        config: GeneratedPopulation,
+        survey: Survey,
+        seed: int,
+        stage: str,
+        name: str,
+        model: GeneratorModel,
+    ) -> None:
+        self.config, self.survey, self.network = config, survey, model.network
+        self.seed, self.stage, self.name = seed, stage, name
+
+    def truth(self, index: NDArray[np.int64]) -> Columns:
+        """Return what is true of galaxies by number; shapes are not known."""
+        u = uniforms(self.seed, self.stage, self.name, index, QUANTITIES)
+        mag = magnitudes(u["mag"], self.config.mag, self.config.mag_slope)
+        return {
+            **unknown_shape(len(index)),
+            "kind": np.full(len(index), "generated"),
+            "mag": mag,
+            "re": relation_sizes(u["size"], mag, self.config.sizes),
+            "dx": u["dx"] - 0.5,
+            "dy": u["dy"] - 0.5,
+        }
+
+    def split_keys(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the galaxies' own numbers: no two are related."""
+        return index
+
+    def draw(self, galaxy: dict[str, Any], size: int) -> NDArray[np.float32]:
+        """Draw one galaxy with the survey's PSF, without noise."""
+        generator = rng(self.seed, self.stage, self.name, "latent", int(galaxy["galaxy_id"]))
+        re_px = float(galaxy["re"]) / self.survey.pixel_scale_arcsec
+        latent = self.network.mixture.draw(np.array([galaxy["mag"], np.log(re_px)]), generator)
+        flux = mag_to_image_flux(float(galaxy["mag"]), self.survey.zero_point_mag)
+        offset = (float(galaxy["dx"]), float(galaxy["dy"]))
+        return draw_one(self.network, latent, flux, re_px, offset, size)
+
+
+@torch.inference_mode()
+def draw_one(
+    network: Vae, latent: NDArray, flux: float, re_px: float, offset: tuple[float, float], size: int
+) -> NDArray[np.float32]:
+    """Draw one galaxy of exactly that half-light radius before the PSF, (size, size)."""
+    row = torch.from_numpy(latent.astype(np.float32))[None]
+    own_re = network.decoder.canvas.half_light_radius(network.decoder(row))
+    columns = (torch.tensor([flux]), re_px / own_re, torch.tensor([offset]))
+    return network.decode(row, *columns, size)[0, 0].numpy()

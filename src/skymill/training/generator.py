@@ -1,0 +1,248 @@
+"""Stage `generator`: isolated galaxies → a network that draws such galaxies, with card, history, curves and film."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from skymill.config.generator import GeneratorConfig
+from skymill.data.survey import Survey
+from skymill.errors import ConfigError
+from skymill.models.device import choose_device, describe_device
+from skymill.models.mixture import fit_mixture
+from skymill.models.vae import Vae
+from skymill.provenance.code import code_stamp
+from skymill.provenance.record import recording
+from skymill.rng import rng
+from skymill.simulate.psf import effective_psf
+from skymill.training.anomaly import FEWEST, fit_ordinary, misfits
+from skymill.training.card import CARD, WEIGHTS, plain_weights, save_weights, write_card
+from skymill.training.elbo import VaeTask
+from skymill.training.film import FILM
+from skymill.training.galaxies import GalaxyAugment, GalaxyData, turned
+from skymill.training.generator_card import GeneratorCard, Ordinary, probe_generator
+from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
+from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
+from skymill.training.samples_film import draw_film, film_frame
+from skymill.training.scenes import EpochOrder
+from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 64
+
+
+class GeneratorModule(BlendModule):
+    """The training loop's module, on isolated galaxies; keeps the samples of each epoch."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.film: list[Tensor] = []
+
+    def training_step(self, windows: dict[str, Tensor], batch_index: int) -> Tensor:
+        """Return the loss of an augmented batch."""
+        with torch.no_grad():
+            batch = self.augment(windows, self.current_epoch, batch_index)
+        loss = self.task.loss(self.network(batch.seen, batch.draw), batch)
+        self._note("train", loss, len(batch.image))
+        return loss
+
+    def validation_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
+        """Add a batch to the validation's figures."""
+        batch = self.augment.as_they_are(windows, batch_index)
+        outputs = self.network(batch.seen, batch.draw)
+        self._note("validation", self.task.loss(outputs, batch), len(batch.image))
+        self.validation_metrics.update(outputs, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Add the epoch to the history and to the film."""
+        super().on_validation_epoch_end()
+        self.film.append(film_frame(self.network, self.augment.seed))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the film beside the history."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["skymill"]["film"] = list(self.film)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take history and film from the checkpoint."""
+        super().on_load_checkpoint(checkpoint)
+        self.film = list(checkpoint["skymill"]["film"])
+
+
+def train_generator(
+    recipe: Mapping[str, Any],
+    stamps: str | Path,
+    truth: str | Path,
+    folder: str | Path,
+    execution: Mapping[str, Any] | None = None,
+) -> None:
+    """Train a network that draws galaxies; a training that was killed goes on after its last complete epoch.
+
+    Parameters
+    ----------
+    recipe : mapping
+        :meth:`skymill.provenance.recipe.Recipe.to_dict` with ``seed``, ``survey`` and ``generator``
+        (:class:`~skymill.config.generator.GeneratorConfig`) among its parameters.
+    stamps, truth : str or Path
+        The population, as :func:`skymill.simulate.gather.simulate_population` made it; only galaxies of the sides train
+        and validation are used, and no points.
+    folder : str or Path
+        Gets ``weights.safetensors``, ``model.yaml``, ``history.csv``, ``curves.png``, ``film.png`` and
+        ``provenance.json``.
+    execution : mapping, optional
+        Values of `TrainConfig.execution_keys`; defaults otherwise. See :func:`skymill.training.train.train_model`.
+
+    Raises
+    ------
+    ConfigError
+        If there are too few galaxies for the components of the mixture, or to say what is usual.
+    DataError
+        If the stamps do not hold what the network needs.
+    TrainingError
+        If the loss is not finite.
+    """
+    folder, params = Path(folder), recipe["params"]
+    given = params["generator"]
+    config = GeneratorConfig.model_validate({**given, "training": {**given["training"], **(execution or {})}})
+    survey = Survey.model_validate(params["survey"])
+    with (
+        recording(recipe, folder, parents={"stamps": stamps, "truth": truth}) as record,
+        cpu_threads(config.training.threads),
+    ):
+        device = choose_device(config.training.device)
+        sides = [GalaxyData(stamps, truth, side, survey, config.input_px) for side in ("train", "validation")]
+        _check_numbers(recipe["name"], config, *sides)
+        module = _module(recipe, config, survey)
+        log.info("training %s on %s", recipe["name"], describe_device(device))
+        loaders = _loaders(config, *sides, int(params["seed"]))
+        resources = Resources(device, wants_progress(config.training.progress))
+        fit(module, *loaders, folder / CHECKPOINTS, resources)
+        module.network.load_state_dict(load_file(folder / CHECKPOINTS / BEST))
+        network = module.network.to(device).eval()
+        _fit_prior(network, sides[0], module.augment)
+        ordinary = _ordinary(network, sides[1], module.augment)
+        network.cpu()
+        card = GeneratorCard(
+            **training_facts(recipe, config, module, device),
+            network=config.network,
+            population=config.population,
+            noise=config.noise,
+            kl_weight=config.kl_weight,
+            train_galaxies=len(sides[0]),
+            validation_galaxies=len(sides[1]),
+            ordinary=ordinary,
+            probe=probe_generator(network),
+            code=code_stamp("skymill.training.generator"),
+            weights_sha256=save_weights(folder / WEIGHTS, plain_weights(network)),
+        )
+        write_card(folder / CARD, card)
+        write_history(folder / HISTORY, module.history)
+        title = f"{recipe['name']} {recipe['version']}"
+        draw_curves(folder / CURVES, module.history, title)
+        draw_film(folder / FILM, module.film, f"{title}: the same latent numbers after each epoch")
+        shutil.rmtree(folder / CHECKPOINTS)
+        record.rows = len(sides[0])
+        record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
+
+
+def _check_numbers(name: str, config: GeneratorConfig, train: GalaxyData, validation: GalaxyData) -> None:
+    """Refuse a population that is too small for the mixture or to say what is usual, before anything is trained."""
+    if len(validation) < FEWEST:
+        raise ConfigError(
+            f"generators.{name}.population",
+            expected=f"at least {FEWEST} galaxies on the validation side, to say what is usual",
+            found=f"{len(validation)}",
+            remedy="Raise n_galaxies of the population, or split.validation.",
+        )
+    if len(train) <= config.network.components:
+        raise ConfigError(
+            f"generators.{name}.network.components",
+            expected=f"fewer than the {len(train)} galaxies that there are to train on",
+            found=str(config.network.components),
+            remedy="Raise n_galaxies of the population, or lower components.",
+        )
+
+
+def _module(recipe: Mapping[str, Any], config: GeneratorConfig, survey: Survey) -> GeneratorModule:
+    seed = int(recipe["params"]["seed"])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng(seed, "generator", "weights").integers(2**62)))
+        network = Vae(config.network, config.input_px)
+    network.psf.copy_(psf_image(survey, network.psf.shape[0], config.network.supersampling))
+    augment = GalaxyAugment(config.training.augment, config.noise, survey, config.network.latent, seed)
+    identity = f"{recipe['version']} {code_stamp('skymill.training.generator')}"
+    return GeneratorModule(network, VaeTask(config.kl_weight), config.training, augment, identity)
+
+
+def psf_image(survey: Survey, side: int, supersampling: int) -> Tensor:
+    """Return the survey's PSF at the points of a grid (side, side), its middle at point side // 2.
+
+    Flux per point: the sum is 1 less the light that lies outside.
+    """
+    scale = survey.pixel_scale_arcsec / supersampling
+    image = effective_psf(survey.psf).drawImage(
+        nx=side + 1 - side % 2, ny=side + 1 - side % 2, scale=scale, method="no_pixel", dtype=np.float64
+    )
+    return torch.from_numpy(image.array[:side, :side].astype(np.float32))
+
+
+def _loaders(
+    config: GeneratorConfig, train: GalaxyData, validation: GalaxyData, seed: int
+) -> tuple[DataLoader, DataLoader]:
+    """Make the loaders of both sides."""
+    size = config.training.batch_size
+    orders = (EpochOrder(len(train), size, seed), EpochOrder(len(validation), size))
+    first, second = (
+        DataLoader(data, batch_size=None, sampler=order)
+        for data, order in zip((train, validation), orders, strict=True)
+    )
+    return first, second
+
+
+@torch.inference_mode()
+def _fit_prior(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> None:
+    """Fit the mixture to the latent numbers, magnitudes and sizes of the galaxies that were trained on.
+
+    They are seen at the least noise that the network knows, each turned as in an epoch of its own.
+    """
+    generator, rows = rng(augment.seed, "generator", "prior"), []
+    device = next(network.parameters()).device
+    for start in range(0, len(galaxies), AT_ONCE):
+        windows = galaxies[np.arange(start, min(start + AT_ONCE, len(galaxies)))]
+        n = len(windows["mag"])
+        windows = turned(windows, generator.integers(4, size=n), generator.integers(2, size=n))
+        windows = {name: values.to(device) for name, values in windows.items()}
+        depth = np.full(n, augment.noise.depth[0])
+        batch = augment.observed(windows, windows["image"][..., :-1, :-1], depth, generator)
+        mean, log_variance = network.encoder(batch.seen)
+        latent = mean + batch.draw * torch.exp(0.5 * log_variance)
+        known = torch.stack([windows["mag"], torch.log(windows["re_px"])], dim=1)
+        rows.append(torch.cat([latent, known], dim=1).double().cpu().numpy())
+    table = np.concatenate(rows)
+    network.mixture.set(*fit_mixture(table, network.config.components, generator))
+
+
+def _ordinary(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> Ordinary:
+    """Measure the misfits of the validation side's galaxies at the survey's own noise."""
+    generator, parts = rng(augment.seed, "generator", "ordinary"), []
+    device = next(network.parameters()).device
+    for start in range(0, len(galaxies), AT_ONCE):
+        windows = galaxies[np.arange(start, min(start + AT_ONCE, len(galaxies)))]
+        windows = {name: values.to(device) for name, values in windows.items()}
+        light = windows["image"][..., :-1, :-1]
+        seen = augment.observed(windows, light, np.ones(len(light)), generator).seen
+        error = augment.noise.relative_error
+        electrons = torch.full_like(seen.noise, augment.electrons)
+        parts.append(misfits(network, seen.image, seen.noise, electrons, error))
+    log_snr, log_misfit = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return fit_ordinary(log_snr, log_misfit)
