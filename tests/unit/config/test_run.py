@@ -15,7 +15,8 @@ FILES = sorted((ROOT / "config").glob("*.yaml"))
 
 @pytest.fixture
 def values():
-    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    """The default configuration, with no network that finds sources."""
+    return {**yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), "pretrained_finders": {}}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -127,9 +127,10 @@ def test_published_figures_stand_beside_blends_of_their_recipe_alone(material: M
     assert "published" not in group["found"][0].caption
 
 
-def test_galaxies_that_both_found_stand_beneath_the_injected_ones(material: Material):
+def test_galaxies_that_both_found_stand_beneath_the_blends_and_the_injected_ones(material: Material):
     page = render(environment(), page_context(material))
-    assert page.count("on the galaxies that both found</h3>") == 1
+    titles = re.findall(r"<h3>(.*): on the galaxies that both found</h3>", page)
+    assert len(titles) == 2 and titles[0] == "Test blends" and "field" in titles[1]
     assert "with other galaxies in other places" not in page
 
     records = [record for record in material.scores.records if not record.subset.startswith("shared/")]
