@@ -16,7 +16,8 @@ FILES = sorted((ROOT / "config").glob("*.yaml"))
 @pytest.fixture
 def values():
     """The default configuration, with no network that finds sources."""
-    return {**yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), "pretrained_finders": {}}
+    whole = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    return {name: value for name, value in whole.items() if name not in ("pretrained_finders", "candidates")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
