@@ -52,9 +52,11 @@ def positions_are_given(detections: Catalogue) -> bool:
 def pair(truth: Truth, detections: Catalogue, max_distance_px: float) -> Pairing:
     """Match detections with true sources, one to one, each within its own blend.
 
-    Measurements that were made for a known galaxy are joined to it; detections are matched by position, the brightest
-    true sources first, each with the closest detection that is left (:func:`~skymill.catalog.match.match_positions`).
-    So a blend that is one detection is the brightest of its galaxies, measured, and its other galaxies not found.
+    Measurements that were made for a known galaxy are joined to it; detections are matched by position
+    (:func:`~skymill.catalog.match.match_positions`). On blends the closest pairs come first, which gives the published
+    figures of Boucaud et al. 2020 (MNRAS 491, 2481); on tiles the brightest true sources, each with the closest
+    detection that is left. So a pair on a tile that is one detection is its brighter galaxy, measured, and the other
+    one is not found.
 
     Parameters
     ----------
@@ -85,7 +87,9 @@ def _by_position(truth: Truth, detections: Catalogue, max_distance_px: float) ->
     x_true, x = _side_by_side(
         truth.stamp_id, truth.x, detections["stamp_id"], detections["x"], max_distance_px
     )
-    match = match_positions(x_true, truth.y, x, detections["y"], max_distance_px, truth.flux)
+    # Sources of one brightness choose by distance alone.
+    brightness = np.where(truth.stamp_id < 0, truth.flux, 0.0)
+    match = match_positions(x_true, truth.y, x, detections["y"], max_distance_px, brightness)
     row, distance = np.full(len(truth), -1, dtype=np.int64), np.full(len(truth), np.nan)
     row[match.index1], distance[match.index1] = match.index2, match.distance
     return Pairing(row, distance)

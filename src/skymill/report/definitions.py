@@ -19,8 +19,8 @@ DEFINITIONS = (
         "metrics.json): all, isolated ones, blended ones, and blends or injected pairs of which both detectors have "
         "found every galaxy, the convention of Boucaud et al. 2020. Times smaller: the other's flux MAPE over the "
         "network's, its interval from the same resamples of the galaxies. Networks measure test blends at the true "
-        "positions; on tiles everyone finds their own. A detection that holds several true galaxies is that of the "
-        "brightest.",
+        "positions; on tiles everyone finds their own. There a detection that holds several true galaxies is that of "
+        "the brightest.",
     ),
     (
         "Δm",

@@ -89,10 +89,14 @@ def test_blends_are_matched_as_by_brute_force(truth, detections, max_distance):
     assert pairing.row.tolist() == brute_force(truth, detections, max_distance)
 
 
-def test_an_unrecognised_blend_is_its_brightest_galaxy():
-    """Of two galaxies 2 px apart the fainter one is nearer to the one detection of both."""
-    truth, detections = truth_of([(0, 10.0, 10.0), (0, 12.0, 10.0)]), detections_of([(0, 11.2, 10.0)])
-    for flux, wanted in (([5.0, 1.0], [0, -1]), ([1.0, 5.0], [-1, 0])):
+@pytest.mark.parametrize(("stamp", "bright_first"), [(-1, [0, -1]), (0, [-1, 0])])
+def test_an_unrecognised_pair_is_its_brighter_galaxy_on_tiles_and_its_nearer_one_on_blends(
+    stamp, bright_first
+):
+    """Two galaxies 2 px apart and one detection of both, which is nearer to the second one."""
+    truth = truth_of([(stamp, 10.0, 10.0), (stamp, 12.0, 10.0)])
+    detections = detections_of([(stamp, 11.2, 10.0)])
+    for flux, wanted in (([5.0, 1.0], bright_first), ([1.0, 5.0], [-1, 0])):
         pairing = pair(replace(truth, flux=np.array(flux)), detections, 3.0)
         assert pairing.row.tolist() == wanted
 

@@ -83,7 +83,7 @@ def test_names_are_unique_and_unknown_ones_list_the_known():
 
 def test_an_image_and_its_yardstick_are_judged_alike():
     pairs = [(name, f"blend_{name[6:]}") for name in METRICS.names() if name.startswith("image_")]
-    assert len(pairs) == 6
+    assert len(pairs) == 7
     for image, blend in pairs:
         assert METRICS[image].function is METRICS[blend].function
         assert [need[6:] for need in METRICS[image].needs] == [need[6:] for need in METRICS[blend].needs]
