@@ -73,7 +73,9 @@ def is_of_generator(dataset: str) -> bool:
 
 
 def generator_context(inventory: Inventory, scores: Scores) -> dict[str, Any]:
-    """Return what the section shows: one entry for each generator, one wall for each scored catalogue of a tile.
+    """Return what the section shows: one entry for each generator, one wall for each tile whose sources have scores.
+
+    All networks of a run measure the same candidates, whose scores do not depend on who measures them.
 
     Raises
     ------
@@ -81,8 +83,11 @@ def generator_context(inventory: Inventory, scores: Scores) -> dict[str, Any]:
         If a file of a generator cannot be read.
     """
     generators = [_generator(entry, inventory, scores) for entry in inventory.of_stage("generator")]
-    walls = [wall for entry in inventory.of_stage("infer") if (wall := _wall(entry, inventory))]
-    return {"generators": generators, "anomalies": walls}
+    walls: dict[str, dict[str, Any]] = {}
+    for entry in inventory.of_stage("infer"):
+        if entry.dataset not in walls and (wall := _wall(entry, inventory)):
+            walls[entry.dataset] = wall
+    return {"generators": generators, "anomalies": list(walls.values())}
 
 
 def _generator(entry: Entry, inventory: Inventory, scores: Scores) -> dict[str, Any]:

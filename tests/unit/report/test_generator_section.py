@@ -9,6 +9,7 @@ import pytest
 from skymill.catalog.flags import Flag
 from skymill.errors import DataError
 from skymill.metrics.record import MetricRecord
+from skymill.report import generator_section
 from skymill.report.generator_section import (
     generator_context,
     is_of_generator,
@@ -100,3 +101,16 @@ def test_the_most_anomalous_primary_sources_come_first():
 def test_what_generators_are_judged_by_is_no_detector_s_dataset():
     assert is_of_generator("generated:vae") and is_of_generator("anomaly:vae")
     assert not is_of_generator("injected:sky")
+
+
+def test_each_tile_has_one_wall_whoever_measured_it(tmp_path, scores, monkeypatch):
+    """The first network has no scores: the second one's are shown, the third one's are the same."""
+    names = ("t.cnn", "t.unet", "t.gan", "other.unet")
+    entries = [Entry("infer", name, "0" * 10, tmp_path, {}) for name in names]
+
+    def wall(entry, inventory):
+        return {"tile": entry.dataset, "detector": entry.detector} if entry.detector != "cnn" else None
+
+    monkeypatch.setattr(generator_section, "_wall", wall)
+    walls = generator_context(Inventory(entries), scores)["anomalies"]
+    assert walls == [{"tile": "t", "detector": "unet"}, {"tile": "other", "detector": "unet"}]
