@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from skymill.data.tile import MaskBit, Tile
 from skymill.inference.measure import fill_bad
+from skymill.inference.second_peaks import is_first_peak
 from skymill.metrics.calibration import logistic
 from skymill.models.detection_unet import folded, reach_px
 from skymill.models.device import choose_device
@@ -83,7 +84,11 @@ class Finder:
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         inside[inside] = ~bad[row[inside], column[inside]]
         chance = logistic(logit[inside], self.calibration.slope, self.calibration.intercept)
-        return {"x": x[inside], "y": y[inside], "detection_probability": chance}
+        found = {"x": x[inside], "y": y[inside], "detection_probability": chance}
+        if not self.task.config.width_fraction:
+            return found
+        first = is_first_peak(*found.values(), image.numpy())
+        return {name: values[first] for name, values in found.items()}
 
 
 def least_logit(calibration: Calibration, probability: float) -> float:

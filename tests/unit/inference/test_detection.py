@@ -37,12 +37,13 @@ class Brightness(nn.Module):
         return Maps(centre, offset, centre)
 
 
-def model(fit: Calibration = FIT) -> FinderModel:
+def model(fit: Calibration = FIT, width_fraction: float = 0.0) -> FinderModel:
     network = DetectionUnetConfig(kind="detection_unet")
     card = SimpleNamespace(
         name="finder", detection=fit, network=network, task=SimpleNamespace(kind="detection")
     )
-    return FinderModel(Brightness(), SimpleNamespace(inputs=lambda image: image), card)
+    task = SimpleNamespace(inputs=lambda image: image, config=SimpleNamespace(width_fraction=width_fraction))
+    return FinderModel(Brightness(), task, card)
 
 
 def tile(science: np.ndarray, rms: float = 2.0, mask: np.ndarray | None = None) -> Tile:
@@ -64,6 +65,17 @@ def test_peaks_become_positions_and_probabilities():
     assert found["y"].tolist() == [30, 60] and found["x"].tolist() == [20.25, 85.25]
     # 40 units are 20 rms; the logit is 15, of which the calibration makes 2 * 15 - 1.
     np.testing.assert_allclose(found["detection_probability"], 1 / (1 + np.exp(-29.0)))
+
+
+def test_a_large_galaxy_is_found_once_by_a_finder_that_knows_such():
+    """A galaxy of sigma 6 px with two knots in its middle; the two stars beside it are as near to each other."""
+    row, column = np.indices((70, 90))
+    galaxy = 200 * np.exp(-((column - 22) ** 2 + (row - 30) ** 2) / 72)
+    image = galaxy + spots([(20, 30)], peak=30) + spots([(24, 30)], peak=29) + spots([(70, 30), (74, 30)])
+
+    assert len(Finder(model()).find(tile(image))["x"]) == 4
+    found = Finder(model(width_fraction=0.25)).find(tile(image))
+    assert sorted(found["x"].tolist()) == [20.25, 70.25, 74.25]
 
 
 def test_the_threshold_is_the_cards_unless_another_is_given():
