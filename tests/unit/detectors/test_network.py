@@ -55,7 +55,11 @@ def finder_model(survey) -> FinderModel:
     card = SimpleNamespace(
         name="finder", detection=Calibration(**FIT), network=network, task=task, survey=survey
     )
-    return FinderModel(Smoothed(), SimpleNamespace(inputs=lambda image: image), card)
+    return FinderModel(
+        Smoothed(),
+        SimpleNamespace(inputs=lambda image: image, config=SimpleNamespace(width_fraction=0.0)),
+        card,
+    )
 
 
 @pytest.fixture
