@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skymill.data.tile import cutouts
+from skymill.metrics.moments import light_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,16 +61,10 @@ def is_first_peak(
     pairs[turned] = pairs[turned][:, ::-1]
     pairs = pairs[np.lexsort((pairs[:, 0], -probability[pairs[:, 0]]))]
     surer, row = np.unique(pairs[:, 0], return_inverse=True)
-    width = light_width(cutouts(image, x[surer], y[surer], 2 * HALF_PX + 1))[row]
+    stamps = cutouts(image, x[surer], y[surer], 2 * HALF_PX + 1)
+    width = light_width(np.where(stamps > LEAST_RMS, stamps, 0))[row]
     distance = np.hypot(*(axis[pairs[:, 0]] - axis[pairs[:, 1]] for axis in (x, y)))
     for one, other in pairs[distance < WIDTHS * width].tolist():
         if is_first[one]:
             is_first[other] = False
     return is_first
-
-
-def light_width(stamps: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the width of the light on stamps (n, y, x) in rms, px: of a round Gaussian its standard deviation."""
-    light = np.where(stamps > LEAST_RMS, stamps, 0.0).astype(np.float64)
-    total, squares = light.sum(axis=(1, 2)), np.square(light).sum(axis=(1, 2))
-    return total / np.sqrt(4 * np.pi * np.maximum(squares, np.finfo(np.float64).tiny))

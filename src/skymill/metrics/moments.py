@@ -29,6 +29,16 @@ class Moments(NamedTuple):
     e2: NDArray[np.float64]
 
 
+def light_width(light: NDArray) -> NDArray[np.float64]:
+    """Return the width of light (…, y, x), px: of a round Gaussian its standard deviation, 0 where there is none.
+
+    (Σ l)² / Σ l² is the area in which a source's noise counts, 4 π σ² for a Gaussian.
+    """
+    light = np.asarray(light, dtype=np.float64)
+    squares = np.square(light).sum(axis=(-2, -1))
+    return light.sum(axis=(-2, -1)) / np.sqrt(4 * np.pi * np.maximum(squares, np.finfo(np.float64).tiny))
+
+
 def moments(images: NDArray, x: NDArray, y: NDArray, sigma_px: ArrayLike) -> Moments:
     """Return first and second moments of images under round Gaussian windows that stay where they are put.
 

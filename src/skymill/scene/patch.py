@@ -11,6 +11,7 @@ import numpy as np
 from skymill.blend.noise import Noise
 from skymill.config.scene import SceneConfig
 from skymill.data.survey import Survey, image_flux_to_njy, njy_to_image_flux, njy_to_mag
+from skymill.metrics.moments import light_width
 from skymill.scene.artefacts import Artefacts, SaturatedStar
 from skymill.scene.points import Points
 from skymill.scene.sources import Sources, brighter_distance
@@ -186,15 +187,6 @@ class PatchMaker:
             "width": np.array([light_width(source.light) for source in placed], dtype=np.float32),
             "is_object": inside & apart & (snr >= self.config.object_snr),
         }
-
-
-def light_width(light: NDArray) -> float:
-    """Return the width of light, px: of a round Gaussian its standard deviation, 0 where there is none.
-
-    (Σ l)² / Σ l² is the area in which a source's noise counts, 4 π σ² for a Gaussian.
-    """
-    squares = float(np.square(light, dtype=np.float64).sum())
-    return float(light.sum(dtype=np.float64)) / np.sqrt(4 * np.pi * squares) if squares else 0.0
 
 
 def turned(

@@ -64,10 +64,36 @@ def simulate_shard(
     """
     params = recipe["params"]
     config = TypeAdapter(PopulationConfig).validate_python(params["population"])
-    survey, split = Survey.model_validate(params["survey"]), SplitConfig.model_validate(params["split"])
+    survey = Survey.model_validate(params["survey"])
     if catalogue is not None:
         config = config.model_copy(update={"catalogue": str(catalogue)})
     population = build_population(config, survey, params["seed"], "simulate", recipe["name"], data_dir)
+    write_galaxies(recipe, population, config.stamp_px, (start, stop), stamps, truth)
+
+
+def write_galaxies(
+    recipe: Mapping[str, Any],
+    population: Population,
+    stamp_px: int,
+    numbers: tuple[int, int],
+    stamps: str | Path,
+    truth: str | Path,
+) -> None:
+    """Draw and write a shard of a population, whatever draws it.
+
+    Parameters
+    ----------
+    recipe, stamps, truth
+        As of :func:`simulate_shard`.
+    population : Population
+        Gives truth and images by number.
+    stamp_px : int
+        Side of the stamps.
+    numbers : (int, int)
+        First and one-past-last galaxy.
+    """
+    params, (start, stop) = recipe["params"], numbers
+    survey, split = Survey.model_validate(params["survey"]), SplitConfig.model_validate(params["split"])
     index = np.arange(start, stop, dtype=np.int64)
     galaxies = population.truth(index)
     drawn = Catalogue.from_columns(
@@ -79,7 +105,7 @@ def simulate_shard(
         flux=mag_to_njy(galaxies["mag"]),
         flags=np.zeros(len(index)),
     )
-    images, flags = draw_galaxies(population, drawn, survey, config.stamp_px)
+    images, flags = draw_galaxies(population, drawn, survey, stamp_px)
     drawn.table["flags"] = flags
     write_shard(stamps, {"image": images}, start, stamp_attributes(recipe, survey))
     drawn.write(truth)

@@ -6,6 +6,7 @@ which says what the weights are, what they were trained on and with, and how wel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log2
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -102,6 +103,7 @@ class Card(TrainingCard):
 
 
 AnyCard = TypeVar("AnyCard", bound=ConfigModel)
+AnyModel = TypeVar("AnyModel")
 
 
 class Model(NamedTuple):
@@ -192,16 +194,39 @@ def load_model(path: str | Path) -> Model:
         If the weights are not those of the card, do not fit the network that the card describes, or give other
         results than when the card was written.
     """
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    card = read_card(folder / CARD)
-    weights = read_weights(folder / WEIGHTS, card.weights_sha256)
+    return load_network(path, Card, _built)
+
+
+def _built(card: Card) -> Model:
     task = build_task(card.task, card.survey.psf_fwhm_px)
-    network = build_network(card.network, task.values, card.input_px)
-    check_fit(folder / WEIGHTS, weights, network)
-    network.load_state_dict(weights)
-    model = Model(network.eval(), task, card)
+    return Model(build_network(card.network, task.values, card.input_px), task, card)
+
+
+def load_network(path: str | Path, kind: type[AnyCard], build: Callable[[AnyCard], AnyModel]) -> AnyModel:
+    """Read a network of any kind: with a card of `kind`, from which `build` makes it; see :func:`load_model`."""
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    card = read_card(folder / CARD, kind)
+    weights = read_weights(folder / WEIGHTS, card.weights_sha256)
+    model = build(card)
+    check_fit(folder / WEIGHTS, weights, model.network)
+    model.network.load_state_dict(weights)
+    model.network.eval()
     check_probe(folder / WEIGHTS, model.probe(), card.probe)
     return model
+
+
+def kind_on_card(path: str | Path, part: str) -> str:
+    """Return the `kind` of a `part` (network, task) of what a card describes; the rest of the card is not looked at.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no card.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))[part]["kind"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(path, expected=f"a model card with a {part}", found=str(error)) from error
 
 
 def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.probe import probe_finder
 from skymill.training.scenes import EpochOrder, PatchAugment, SceneData, whole
-from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts
+from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,7 @@ def train_finder(
         If the loss is not finite, or the network finds nothing to calibrate with.
     """
     folder, params = Path(folder), recipe["params"]
-    given = params["finder"]
-    config = FinderConfig.model_validate({**given, "training": {**given["training"], **(execution or {})}})
+    config = with_execution(FinderConfig, params["finder"], execution)
     survey = Survey.model_validate(params["survey"])
     files = {
         "train_stamps": train_stamps,

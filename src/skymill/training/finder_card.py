@@ -5,23 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import yaml
 from pydantic import Field
 
 from skymill.config.base import ConfigModel
 from skymill.config.finder import DetectionTaskConfig, DetectionUnetConfig
-from skymill.errors import DataError
 from skymill.models.detection_unet import DetectionUnet
 from skymill.tasks.detection import DetectionTask
-from skymill.training.card import (
-    CARD,
-    WEIGHTS,
-    TrainingCard,
-    check_fit,
-    check_probe,
-    read_card,
-    read_weights,
-)
+from skymill.training.card import TrainingCard, kind_on_card, load_network
 from skymill.training.probe import probe_finder
 
 FORMAT = 1
@@ -113,11 +103,7 @@ def is_finder(card: str | Path) -> bool:
     DataError
         If the file is missing or no card.
     """
-    try:
-        kind = yaml.safe_load(Path(card).read_text(encoding="utf-8"))["task"]["kind"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(card, expected="a model card with a task", found=str(error)) from error
-    return kind == DetectionTaskConfig().kind
+    return kind_on_card(card, "task") == DetectionTaskConfig().kind
 
 
 def load_finder(path: str | Path) -> FinderModel:
@@ -136,13 +122,9 @@ def load_finder(path: str | Path) -> FinderModel:
         If the weights are not those of the card, do not fit the network that it describes, or give other results than
         when the card was written.
     """
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    card = read_card(folder / CARD, FinderCard)
-    weights = read_weights(folder / WEIGHTS, card.weights_sha256)
+    return load_network(path, FinderCard, _built)
+
+
+def _built(card: FinderCard) -> FinderModel:
     task = DetectionTask(card.task, card.survey.psf_fwhm_px)
-    network = DetectionUnet(card.network, task.channels)
-    check_fit(folder / WEIGHTS, weights, network)
-    network.load_state_dict(weights)
-    model = FinderModel(network.eval(), task, card)
-    check_probe(folder / WEIGHTS, model.probe(), card.probe)
-    return model
+    return FinderModel(DetectionUnet(card.network, task.channels), task, card)

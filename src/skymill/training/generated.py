@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,21 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from skymill.catalog.catalogue import Catalogue, essentials
-from skymill.config.simulate import GeneratedPopulation, SplitConfig
-from skymill.data.stamps import write_shard
-from skymill.data.survey import Survey, mag_to_image_flux, mag_to_njy
+from skymill.config.simulate import GeneratedPopulation
+from skymill.data.survey import Survey, mag_to_image_flux
 from skymill.errors import VersionError
 from skymill.models.vae import Vae
 from skymill.rng import rng
-from skymill.simulate.priors import Columns, magnitudes, relation_sizes, sides, uniforms, unknown_shape
-from skymill.simulate.shard import draw_galaxies, stamp_attributes
+from skymill.simulate.priors import Columns, magnitudes, relation_sizes, uniforms, unknown_shape
+from skymill.simulate.shard import write_galaxies
 from skymill.training.generator_card import GeneratorModel, load_generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-log = logging.getLogger(__name__)
 
 QUANTITIES = ("mag", "size", "dx", "dy")
 
@@ -59,7 +54,7 @@ def generate_shard(
     """
     params = recipe["params"]
     config = GeneratedPopulation.model_validate(params["population"])
-    survey, split = Survey.model_validate(params["survey"]), SplitConfig.model_validate(params["split"])
+    survey = Survey.model_validate(params["survey"])
     model = load_generator(generator)
     if model.card.survey.physics() != survey.physics():
         raise VersionError(
@@ -69,22 +64,7 @@ def generate_shard(
             remedy="Train it again.",
         )
     population = Generated(config, survey, params["seed"], "simulate", recipe["name"], model)
-    index = np.arange(start, stop, dtype=np.int64)
-    galaxies = population.truth(index)
-    drawn = Catalogue.from_columns(
-        "galaxies",
-        essentials(recipe),
-        **galaxies,
-        galaxy_id=index,
-        side=sides(params["seed"], recipe["name"], population.split_keys(index), split),
-        flux=mag_to_njy(galaxies["mag"]),
-        flags=np.zeros(len(index)),
-    )
-    images, flags = draw_galaxies(population, drawn, survey, config.stamp_px)
-    drawn.table["flags"] = flags
-    write_shard(stamps, {"image": images}, start, stamp_attributes(recipe, survey))
-    drawn.write(truth)
-    log.info("galaxies %d to %d of population '%s' are drawn", start, stop - 1, recipe["name"])
+    write_galaxies(recipe, population, config.stamp_px, (start, stop), stamps, truth)
 
 
 class Generated:

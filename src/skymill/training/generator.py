@@ -34,7 +34,7 @@ from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.samples_film import draw_film, film_frame
 from skymill.training.scenes import EpochOrder
-from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts
+from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +112,7 @@ def train_generator(
         If the loss is not finite.
     """
     folder, params = Path(folder), recipe["params"]
-    given = params["generator"]
-    config = GeneratorConfig.model_validate({**given, "training": {**given["training"], **(execution or {})}})
+    config = with_execution(GeneratorConfig, params["generator"], execution)
     survey = Survey.model_validate(params["survey"])
     with (
         recording(recipe, folder, parents={"stamps": stamps, "truth": truth}) as record,

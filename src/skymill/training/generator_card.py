@@ -6,22 +6,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-import yaml
 from pydantic import Field
 
 from skymill.config.base import ConfigModel
 from skymill.config.generator import NoiseRangeConfig, VaeConfig
-from skymill.errors import DataError
 from skymill.models.vae import Seen, Vae
-from skymill.training.card import (
-    CARD,
-    WEIGHTS,
-    TrainingCard,
-    check_fit,
-    check_probe,
-    read_card,
-    read_weights,
-)
+from skymill.training.card import TrainingCard, kind_on_card, load_network
 from skymill.training.probe import probe_stamps
 
 FORMAT = 1
@@ -114,11 +104,7 @@ def is_generator(card: str | Path) -> bool:
     DataError
         If the file is missing or no card.
     """
-    try:
-        kind = yaml.safe_load(Path(card).read_text(encoding="utf-8"))["network"]["kind"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(card, expected="a model card with a network", found=str(error)) from error
-    return kind == VaeConfig().kind
+    return kind_on_card(card, "network") == VaeConfig().kind
 
 
 def load_generator(path: str | Path) -> GeneratorModel:
@@ -137,12 +123,6 @@ def load_generator(path: str | Path) -> GeneratorModel:
         If the weights are not those of the card, do not fit the network that it describes, or give other results than
         when the card was written.
     """
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    card = read_card(folder / CARD, GeneratorCard)
-    weights = read_weights(folder / WEIGHTS, card.weights_sha256)
-    network = Vae(card.network, card.input_px)
-    check_fit(folder / WEIGHTS, weights, network)
-    network.load_state_dict(weights)
-    model = GeneratorModel(network.eval(), card)
-    check_probe(folder / WEIGHTS, model.probe(), card.probe)
-    return model
+    return load_network(
+        path, GeneratorCard, lambda card: GeneratorModel(Vae(card.network, card.input_px), card)
+    )

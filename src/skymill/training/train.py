@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
+from skymill.config.base import ConfigModel
 from skymill.config.blend import BlendConfig
 from skymill.config.finder import FinderConfig
 from skymill.config.train import ModelConfig, critic_of
@@ -51,6 +52,7 @@ from skymill.training.start import start_from
 log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
+AnyConfig = TypeVar("AnyConfig", bound=ConfigModel)
 NOT_METRICS = {"epoch", "train_loss", "learning_rate", "seconds"}
 
 
@@ -100,7 +102,7 @@ def train_model(
         If the loss is not finite, or one of several processes fails.
     """
     folder = Path(folder)
-    config = _with_execution(recipe["params"]["model"], execution or {})
+    config = with_execution(ModelConfig, recipe["params"]["model"], execution)
     if critic_of(config.task) is not None and processes.count > 1:
         raise ConfigError(
             "processes of a training with a critic",
@@ -148,7 +150,7 @@ def train_epochs(
     validation : DataLoader
         The blends that it is validated on.
     """
-    config = _with_execution(recipe["params"]["model"], execution or {})
+    config = with_execution(ModelConfig, recipe["params"]["model"], execution)
     with cpu_threads(config.training.threads):
         device = choose_device(config.training.device)
         module, (train, validation) = _prepare(recipe, config, files)
@@ -163,9 +165,11 @@ def in_words(device: torch.device, processes: int) -> str:
     return describe_device(device) if processes == 1 else f"{processes} × {describe_device(device)}"
 
 
-def _with_execution(values: Mapping[str, Any], execution: Mapping[str, Any]) -> ModelConfig:
-    """Join the recipe's options with those that say how it is executed."""
-    return ModelConfig.model_validate({**values, "training": {**values["training"], **execution}})
+def with_execution(
+    kind: type[AnyConfig], values: Mapping[str, Any], execution: Mapping[str, Any] | None
+) -> AnyConfig:
+    """Join the recipe's options of what is trained with those that say how it is executed."""
+    return kind.model_validate({**values, "training": {**values["training"], **(execution or {})}})
 
 
 @contextmanager

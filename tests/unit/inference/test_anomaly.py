@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from skymill.config.generator import NoiseRangeConfig, VaeConfig
-from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta
 from skymill.inference.anomaly import anomaly_records, false_alarms, score_sources
 from skymill.models.vae import Vae
@@ -23,19 +22,6 @@ SMALL = {
     "components": 2,
 }
 WIDE = np.array([50.0, np.nan])
-
-
-@pytest.fixture(scope="module")
-def survey():
-    return Survey(
-        name="toy",
-        band="r",
-        pixel_scale_arcsec=0.4,
-        zero_point_mag=25.0,
-        gain_e_per_unit=100.0,
-        background_rms=2.0,
-        psf={"kind": "gaussian", "fwhm_arcsec": 0.8},
-    )
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import torch
 from matplotlib.image import imread
 
 from skymill.config.generator import NoiseRangeConfig, VaeConfig
-from skymill.data.survey import Survey
 from skymill.inference.judge import _Pair, isophotal_radius, normed
 from skymill.inference.portraits import PORTRAITS, draw_portraits, strongest
 from skymill.metrics.record import to_json
@@ -26,19 +25,6 @@ SMALL = {
     "components": 2,
 }
 COUNT, SIDE = 120, 64
-
-
-@pytest.fixture(scope="module")
-def survey():
-    return Survey(
-        name="toy",
-        band="r",
-        pixel_scale_arcsec=0.4,
-        zero_point_mag=25.0,
-        gain_e_per_unit=100.0,
-        background_rms=2.0,
-        psf={"kind": "gaussian", "fwhm_arcsec": 0.8},
-    )
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skymill.inference.second_peaks import HALF_PX, REACH_PX, is_first_peak, light_width
+from skymill.inference.second_peaks import HALF_PX, REACH_PX, is_first_peak
+from skymill.metrics.moments import light_width
 
 
 def image_of(*sources, size=80):

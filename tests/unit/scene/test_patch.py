@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from skymill.data.survey import njy_to_image_flux
-from skymill.scene.patch import light_width, turned
+from skymill.metrics.moments import light_width
+from skymill.scene.patch import turned
 from skymill.scene.sources import Sources
 
 from .conftest import STAMP_PX, draw_gaussian
