@@ -154,7 +154,7 @@ def _add_ship(commands) -> None:
     command.add_argument(
         "model",
         metavar="MODEL",
-        help="folder of the trained network (results/artifacts/train/…, finder/… or generator/…)",
+        help="folder of the trained network (results/artifacts/train/…, finder/…, generator/… or restorer/…)",
     )
     command.add_argument("name", metavar="NAME", help="what it shall be called")
     command.add_argument(

@@ -17,6 +17,7 @@ from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.finder import FinderConfig
 from skymill.config.generator import GeneratorConfig
 from skymill.config.ingest import IngestConfig
+from skymill.config.restorer import RestorationConfig, RestorerConfig, check_restorers
 from skymill.config.scene import SceneConfig
 from skymill.config.simulate import FieldConfig, GeneratedPopulation, PopulationConfig, SplitConfig
 from skymill.config.survey import SurveyCatalogueConfig
@@ -84,6 +85,13 @@ class RunConfig(ConfigModel):
     finders: dict[Name, FinderConfig] = Field(
         {}, description="Networks to train that find sources, by name; `candidates` may name one of them."
     )
+    restorers: dict[Name, RestorerConfig] = Field(
+        {}, description="Networks to train that restore images of a worse PSF and more noise, by name."
+    )
+    pretrained_restorers: dict[Name, Name] = Field({}, description="Shipped ones, as in `pretrained`.")
+    restoration: RestorationConfig | None = Field(
+        None, description="What restorers are compared with deconvolutions on; null: no comparison."
+    )
     tiles: str | None = Field(None, description="Tile table (TSV); null: no tiles but the simulated fields.")
     tiles_per_job: int | None = Field(
         None,
@@ -131,6 +139,7 @@ class RunConfig(ConfigModel):
         self._networks_fit()
         self._finders_fit()
         self._generators_fit()
+        check_restorers(self)
         if both := {*self.models, *self.ensembles, *self.pretrained} & set(self.detectors):
             raise ValueError(f"detectors: expected names that no model has, found {', '.join(sorted(both))}")
         return self
@@ -223,6 +232,17 @@ class RunConfig(ConfigModel):
         """Return the shipped networks that draw galaxies and that this run takes: folder by name."""
         named = {} if self.train == "models" else {name: name for name in self.generators}
         return {**named, **self.pretrained_generators}
+
+    def trained_restorers(self) -> dict[str, RestorerConfig]:
+        """Return the networks that restore images and that this run trains."""
+        return self.restorers if self.train == "models" else {}
+
+    def shipped_restorers(self) -> dict[str, str]:
+        """Return the shipped networks that restore images and that this run takes: folder by name."""
+        return {
+            **({} if self.train == "models" else {one: one for one in self.restorers}),
+            **self.pretrained_restorers,
+        }
 
     def generated(self) -> dict[str, GeneratedPopulation]:
         """Return the populations that generators draw."""

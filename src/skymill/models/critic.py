@@ -18,8 +18,8 @@ from skymill.models.compress import asinh
 
 SCALES_RMS = (1.0, 30.0)
 """Units that each image is compressed in, background rms: one shows the outskirts, the other the cores."""
-IMAGES = 3
-"""The blend, the central galaxy, its neighbours."""
+LAYERS = 2
+"""The central galaxy and its neighbours, beside the blend."""
 SLOPE = 0.2
 
 
@@ -30,19 +30,21 @@ class Critic(nn.Module):
     ----------
     config : CriticConfig
         Widths.
+    layers : int
+        Images that are judged, beside the one that they are of.
     """
 
-    def __init__(self, config: CriticConfig) -> None:
+    def __init__(self, config: CriticConfig, layers: int = LAYERS) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise((IMAGES * len(SCALES_RMS), *config.widths)):
+        steps: list[nn.Module] = []
+        for inputs, outputs in pairwise(((1 + layers) * len(SCALES_RMS), *config.widths)):
             halving = nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1)
-            layers += [spectral_norm(halving), nn.LeakyReLU(SLOPE, inplace=True)]
-        layers.append(spectral_norm(nn.Conv2d(config.widths[-1], 1, kernel_size=3, padding=1)))
-        self.layers = nn.Sequential(*layers)
+            steps += [spectral_norm(halving), nn.LeakyReLU(SLOPE, inplace=True)]
+        steps.append(spectral_norm(nn.Conv2d(config.widths[-1], 1, kernel_size=3, padding=1)))
+        self.layers = nn.Sequential(*steps)
 
     def forward(self, blend: Tensor, layers: Tensor) -> Tensor:
-        """Judge images (b, 2, y, x) of blends (b, y, x) in background rms: (b, 1, rows, columns), high for true."""
+        """Judge images (b, layers, y, x) of blends (b, y, x), background rms: (b, 1, rows, columns), high for true."""
         images = torch.cat([blend[:, None], layers], dim=1)
         seen = torch.cat([asinh(images / scale) for scale in SCALES_RMS], dim=1)
         return self.layers(seen.contiguous(memory_format=torch.channels_last))

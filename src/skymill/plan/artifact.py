@@ -22,6 +22,8 @@ FILES: dict[str, dict[str, str]] = {
     "finder": {"weights": "weights.safetensors", "card": "model.yaml"},
     "generator": {"weights": "weights.safetensors", "card": "model.yaml"},
     "judge": {"metrics": "metrics.json", "curves": "curves.json"},
+    "restorer": {"weights": "weights.safetensors", "card": "model.yaml"},
+    "restore": {"metrics": "metrics.json", "tuned": "tuned.json"},
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},
@@ -39,7 +41,9 @@ FILES: dict[str, dict[str, str]] = {
 
 
 JUDGED = "judged"
-"""Role, after a generator's name, of the figures of what it draws among the inputs of compare."""
+"""Role, after a generator's or restorer's name, of the figures of what it draws among the inputs of compare."""
+JUDGING = ("judge", "restore")
+"""Stages that write such figures."""
 
 STAGES = tuple(stage for stage in FILES if stage not in ("fetch", "survey"))
 """Stages whose products the report shows."""

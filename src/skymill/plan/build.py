@@ -25,6 +25,7 @@ from skymill.plan.artifact import (
     BLEND_DATASETS,
     FILES,
     JUDGED,
+    JUDGING,
     TABLE,
     Artifact,
     cut_into_shards,
@@ -36,6 +37,7 @@ from skymill.plan.finders import add_finders
 from skymill.plan.generators import add_generators, add_judgements
 from skymill.plan.injections import dataset_of
 from skymill.plan.plan import Plan
+from skymill.plan.restorers import add_restorers
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.plan.tiles import Measuring, TileArtifacts
 from skymill.provenance.recipe import Recipe
@@ -112,6 +114,7 @@ class _Builder:
         self._simulate()
         models_dir, physics = self._locate(self.config.models_dir), self.survey.physics()
         self.notes += add_generators(self.config, physics, self.artifacts, models_dir, self._add)
+        self.notes += add_restorers(self.config, physics, self.artifacts, models_dir, self._add)
         self._blend(tiles)
         add_judgements(self.config, self.survey.physics(), self.artifacts, self._add)
         self._train(tiles)
@@ -365,7 +368,8 @@ class _Builder:
             known = {f"{dataset}.{role}": made for role, made in found.items() if made is not None}
             versions |= {name: made.recipe.version for name, made in known.items()}
             files |= {name: made.file(TABLE[made.recipe.stage]) for name, made in known.items()}
-        judged = {f"{made.recipe.name}.{JUDGED}": made for made in self._of_stage("judge")}
+        judging = [made for stage in JUDGING for made in self._of_stage(stage)]
+        judged = {f"{made.recipe.name}.{JUDGED}": made for made in judging}
         versions |= {role: made.recipe.version for role, made in judged.items()}
         files |= {role: made.file("metrics") for role, made in judged.items()}
         params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}

@@ -32,6 +32,7 @@ KINDS = {
     "train": Kind("models", "pretrained", "model"),
     "finder": Kind("finders", "pretrained_finders", "finder"),
     "generator": Kind("generators", "pretrained_generators", "generator"),
+    "restorer": Kind("restorers", "pretrained_restorers", "restorer"),
 }
 """By stage."""
 
@@ -67,7 +68,7 @@ def shipped_files(models_dir: str | Path, survey: str, name: str, key: str) -> d
 
 
 def add_shipped(
-    stage: Literal["train", "finder", "generator"],
+    stage: Literal["train", "finder", "generator", "restorer"],
     config: RunConfig,
     survey: Mapping[str, Any],
     models_dir: str | Path,
@@ -76,12 +77,13 @@ def add_shipped(
     """Add the shipped networks that a run takes; their files count by content.
 
     With ``train: pretrained`` a network that would be trained and is not shipped is left out; one that `pretrained`,
-    `pretrained_finders` or `pretrained_generators` names has to be there, and one at least of those that measure.
+    `pretrained_finders`, `pretrained_generators` or `pretrained_restorers` names has to be there, and one at least of
+    those that measure.
 
     Parameters
     ----------
-    stage : {'train', 'finder', 'generator'}
-        Networks that measure, those that find sources, or those that draw galaxies.
+    stage : {'train', 'finder', 'generator', 'restorer'}
+        Networks that measure, those that find sources, those that draw galaxies, or those that restore images.
     config : RunConfig
         The run.
     survey : mapping
@@ -106,6 +108,7 @@ def add_shipped(
         "train": config.shipped,
         "finder": config.shipped_finders,
         "generator": config.shipped_generators,
+        "restorer": config.shipped_restorers,
     }
     wanted = taken[stage]()
     found, notes = {}, []

@@ -25,6 +25,8 @@ MAIN_FILES = {
     "finder": "weights.safetensors",
     "generator": "weights.safetensors",
     "judge": "metrics.json",
+    "restorer": "weights.safetensors",
+    "restore": "metrics.json",
     "train": "weights.safetensors",
     "evaluate": "catalogue.parquet",
     "deblend": "deblended.h5",

@@ -31,11 +31,13 @@ FACTS = {
     "precision": "Number type",
 }
 """Keys of the card that stand above the curves, with their names for people."""
+NETWORKS = ("train", "finder", "generator", "restorer")
+"""Stages that train networks."""
 
 
 def model_context(inventory: Inventory) -> dict[str, Any]:
     """Return what the section on training shows."""
-    return {"models": [_model(entry) for entry in inventory.of_stage("train", "finder", "generator")]}
+    return {"models": [_model(entry) for entry in inventory.of_stage(*NETWORKS)]}
 
 
 def _model(entry: Entry) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from skymill.config.train import CriticConfig, TrainConfig, critic_of
-from skymill.models.critic import Critic, adversarial_loss, critic_loss
+from skymill.models.critic import LAYERS, Critic, adversarial_loss, critic_loss
 from skymill.models.outputs import Outputs
 from skymill.rng import rng
 from skymill.tasks.batch import Batch
@@ -36,6 +36,8 @@ class AdversarialModule(BlendModule):
         As for :class:`~skymill.training.loop.BlendModule`; the network gives images.
     critic : CriticConfig
         The critic and its weight.
+    layers : int
+        Images that the network gives for each stamp.
     """
 
     def __init__(
@@ -46,13 +48,14 @@ class AdversarialModule(BlendModule):
         augment: Augment,
         identity: str,
         critic: CriticConfig,
+        layers: int = LAYERS,
     ) -> None:
         super().__init__(network, task, config, augment, identity)
         self.automatic_optimization = False
         self.options, self.film = critic, Film()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(rng(augment.seed, "train", "critic").integers(2**62)))
-            self.critic = Critic(critic)
+            self.critic = Critic(critic, layers)
         self.sums = {name: [] for name in OF_A_CRITIC}
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:

@@ -44,22 +44,27 @@ class Film:
         self.given["true"] = _kept(batch.layers(size)[0])
         self.given["drawn"] = torch.cat([self.given["drawn"].to(frame).view(-1, *frame.shape), frame[None]])
 
-    def draw(self, path: str | Path, title: str) -> None:
-        """Draw the strip as a PNG: a row for each blend, with the truth and what was drawn after some epochs."""
+    def draw(self, path: str | Path, title: str, given: str = "blend") -> None:
+        """Draw the strip as a PNG: a row for each blend, with the truth and what was drawn after some epochs.
+
+        `given` is the word above the images that the network was given.
+        """
         from matplotlib.figure import Figure
 
         drawn = self.given["drawn"].float().numpy()
         chosen = np.unique(np.linspace(0, len(drawn) - 1, min(FRAMES, len(drawn))).round().astype(int))
-        columns = {name: self.given[name].float().numpy() for name in ("blend", "true")}
+        columns = {
+            word: self.given[name].float().numpy() for word, name in ((given, "blend"), ("true", "true"))
+        }
         columns |= {f"epoch {epoch + 1}": drawn[epoch] for epoch in chosen}
-        rows = len(columns["blend"])
+        rows = len(columns[given])
         figure = Figure(figsize=(INCH * len(columns), INCH * rows + 0.5), layout="constrained")
         panels = figure.subplots(rows, len(columns), squeeze=False)
         for column, (name, images) in enumerate(columns.items()):
             panels[0, column].set_title(name, fontsize=8)
             for row, image in enumerate(images):
                 # Each row has one scale, that of its blend: asinh of background rms, from the noise to the peak.
-                top = max(float(columns["blend"][row].max()), 2.0)
+                top = max(float(columns[given][row].max()), 2.0)
                 panels[row, column].imshow(image, vmin=-1.5, vmax=top, cmap="magma", origin="lower")
                 panels[row, column].set(xticks=[], yticks=[])
         figure.suptitle(title, fontsize=9)

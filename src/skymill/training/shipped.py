@@ -1,8 +1,8 @@
 """Shipped networks: those that are trained already, in ``<models_dir>/<survey>/<name>/``.
 
-Networks that measure (models), that find sources (finders) and that draw galaxies (generators) are shipped and taken in
-the same way. They are part of the project, not of a run: weights at half precision, the card, and the history of the
-training.
+Networks that measure (models), that find sources (finders), that draw galaxies (generators) and that restore images
+(restorers) are shipped and taken in the same way. They are part of the project, not of a run: weights at half
+precision, the card, and the history of the training.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from skymill.training.card import CARD, WEIGHTS, Model, load_model, plain_weight
 from skymill.training.finder_card import FinderModel, is_finder, load_finder
 from skymill.training.generator_card import GeneratorModel, is_generator, load_generator
 from skymill.training.history import CURVES, HISTORY, draw_curves, read_history, write_history
+from skymill.training.restorer_card import RestorerModel, is_restorer, load_restorer
 
 log = logging.getLogger(__name__)
+
+AnyNetwork = Model | FinderModel | GeneratorModel | RestorerModel
 
 MODEL_TESTS = {
     "dataset": ("test_blends", "real_blends"),
@@ -44,6 +47,17 @@ GENERATOR_TESTS = {
     )
 }
 """Which figures go onto the card of a network that draws galaxies, of the datasets that bear its name."""
+RESTORER_TESTS = {
+    "metric": (
+        "image_psnr",
+        "image_psnr_asinh",
+        "image_ssim",
+        "image_aperture_mape",
+        "image_size_error",
+        "psnr_gain",
+    )
+}
+"""Which figures go onto the card of a network that restores images, of the dataset that bears its name."""
 FINDER_TESTS = {"dataset": ("test_scenes",)}
 """Which figures go onto the card of a network that finds sources; ``benchmarks/finder.py`` writes them."""
 
@@ -87,8 +101,15 @@ def take_generator(
     _take(load_generator, recipe, weights, card, history, folder)
 
 
+def take_restorer(
+    recipe: Mapping[str, Any], weights: str | Path, card: str | Path, history: str | Path, folder: str | Path
+) -> None:
+    """Do for a network that restores images what :func:`take_model` does for one that measures."""
+    _take(load_restorer, recipe, weights, card, history, folder)
+
+
 def _take(
-    load: Callable[[str | Path], Model | FinderModel | GeneratorModel],
+    load: Callable[[str | Path], AnyNetwork],
     recipe: Mapping[str, Any],
     weights: str | Path,
     card: str | Path,
@@ -130,7 +151,7 @@ def ship_model(
     Parameters
     ----------
     model : str or Path
-        Folder of the trained network: one that measures, finds sources or draws galaxies.
+        Folder of the trained network: one that measures, finds sources, draws galaxies or restores images.
     name : str
         What it shall be called; it goes to ``<models_dir>/<survey>/<name>/`` and replaces what is there.
     models_dir : str or Path
@@ -164,14 +185,15 @@ def ship_model(
     return folder
 
 
-def _trained(
-    source: Path,
-) -> tuple[Model | FinderModel | GeneratorModel, Mapping[str, tuple[str, ...]]]:
+def _trained(source: Path) -> tuple[AnyNetwork, Mapping[str, tuple[str, ...]]]:
     """Read a trained network of any kind; returns it and which figures of a run go onto its card."""
     if is_generator(source / CARD):
         drawing = load_generator(source)
         name = drawing.card.name
         return drawing, {**GENERATOR_TESTS, "dataset": (f"generated:{name}", f"anomaly:{name}")}
+    if is_restorer(source / CARD):
+        restoring = load_restorer(source)
+        return restoring, {**RESTORER_TESTS, "dataset": (f"restored:{restoring.card.name}",)}
     if is_finder(source / CARD):
         return load_finder(source), FINDER_TESTS
     return load_model(source), MODEL_TESTS
