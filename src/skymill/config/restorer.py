@@ -48,12 +48,12 @@ class DegradationConfig(ConfigModel):
     """How bad the images are that are restored, beside the survey's own; drawn anew for each stamp."""
 
     psf_fwhm_ratio: Range = Field(
-        (1.0, 1.8),
+        (1.0, 1.9),
         description="Smallest and largest width of the PSF over the survey's, drawn evenly. A Gaussian makes it "
         "wider; widths add in quadrature.",
     )
     noise_ratio: Range = Field(
-        (1.0, 10.0), description="Smallest and largest noise over the survey's, drawn evenly in the log."
+        (1.0, 12.0), description="Smallest and largest noise over the survey's, drawn evenly in the log."
     )
 
     @field_validator("psf_fwhm_ratio", "noise_ratio")
@@ -70,7 +70,7 @@ class RestoreTaskConfig(ConfigModel):
     kind: Literal["restore"] = Field("restore", description="What is learned.")
     pixel_weight: float = Field(1.0, ge=0, description="Weight of |Δ asinh| of the pixels.")
     peak_weight: float = Field(
-        1.0,
+        3.0,
         ge=0,
         description="Weight of ln of the root-mean-square error of linear pixels over the brightest one: the PSNR in "
         "units of 8.7 dB.",
@@ -90,8 +90,8 @@ class RestoreTaskConfig(ConfigModel):
 class RestorerTrainConfig(TrainConfig):
     """The training loop, with what a restorer needs where nothing is said."""
 
-    batch_size: PositiveInt = Field(32, le=100_000, description="Stamps in a batch.")
-    learning_rate: PositiveFloat = Field(1.5e-3, le=1, description="Largest learning rate.")
+    batch_size: PositiveInt = Field(16, le=100_000, description="Stamps in a batch.")
+    learning_rate: PositiveFloat = Field(1.2e-3, le=1, description="Largest learning rate.")
 
 
 class RestorerConfig(ConfigModel):
