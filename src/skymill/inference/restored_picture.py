@@ -18,12 +18,13 @@ PICTURE = "restored.png"
 ROWS = 6
 INCH = 1.3
 WORDS = {
-    "richardson_lucy": "RL, tuned",
-    "richardson_lucy_asinh": "RL, tuned for pictures",
-    "richardson_lucy_30": "RL, 30 iterations",
-    "wiener": "Wiener, tuned",
+    "richardson_lucy": "Richardson–Lucy",
+    "richardson_lucy_no_sky": "the same, no sky",
+    "richardson_lucy_30": "30 iterations",
+    "wiener": "Wiener",
     "unsupervised_wiener": "unsupervised Wiener",
 }
+"""Above the columns; other deconvolutions are not drawn."""
 
 
 class Panel(NamedTuple):
@@ -54,7 +55,9 @@ def draw_restored(path: str | Path, panel: Panel, network: str) -> None:
 
     order = np.argsort(-panel.true.max(axis=(1, 2)), kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, ROWS + 2).round().astype(int))[1:-1]]
-    columns = {WORDS.get(name, name): images for name, images in panel.images.items()} | {"truth": panel.true}
+    drawn = ("degraded", network, *WORDS)
+    columns = {WORDS.get(name, name): panel.images[name] for name in drawn if name in panel.images}
+    columns["truth"] = panel.true
     figure = Figure(figsize=(INCH * len(columns), INCH * len(rows) + 0.6), layout="constrained")
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for column, (words, images) in enumerate(columns.items()):

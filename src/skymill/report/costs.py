@@ -25,7 +25,7 @@ DATASET = "test_blends"
 
 
 def costs_table(inventory: Inventory) -> Table | None:
-    """Return the table: a row for each network that measures.
+    """Return the table: a row for each network that measures, and for each that restores images.
 
     Parameters
     ----------
@@ -38,13 +38,16 @@ def costs_table(inventory: Inventory) -> Table | None:
         None without networks.
     """
     rows = []
-    for entry in inventory.of_stage("train"):
+    for entry in inventory.of_stage("train", "restorer"):
         try:
             card = read_card(entry.folder / "model.yaml")
         except SkymillError:
             # The section on training says so beside the network's curves.
             continue
-        rows.append((entry.name, *_of_training(entry, card), *_of_inference(inventory, entry.name)))
+        used = (
+            ("restore", entry.name) if entry.stage == "restorer" else ("evaluate", f"{DATASET}.{entry.name}")
+        )
+        rows.append((entry.name, *_of_training(entry, card), *_of_inference(inventory.find(*used))))
     return Table(HEADER, rows, (1, 2, 3, 5, 7)) if rows else None
 
 
@@ -59,8 +62,7 @@ def _of_training(entry: Entry, card: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _of_inference(inventory: Inventory, name: str) -> tuple[str, ...]:
-    evaluated = inventory.find("evaluate", f"{DATASET}.{name}")
+def _of_inference(evaluated: Entry | None) -> tuple[str, ...]:
     if evaluated is None or not evaluated.rows:
         return (ABSENT,) * 3
     extra = evaluated.record.get("extra", {})

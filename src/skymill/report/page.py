@@ -41,6 +41,7 @@ from skymill.report.look import Palette
 from skymill.report.models_section import model_context
 from skymill.report.models_table import models_table
 from skymill.report.published import CITATION, published_datasets
+from skymill.report.restored_section import is_of_restorer, restored_context
 from skymill.report.results import Results, blend_groups, dataset_groups
 from skymill.report.scores import Scores
 from skymill.report.summary import found_by, lead, limits
@@ -59,6 +60,7 @@ SECTIONS = {
     "reference": "Reference catalogue",
     "gallery": "Best and worst cases",
     "generators": "Drawn galaxies and anomalies",
+    "restored": "Restored images",
     "catalogues": "Catalogues",
     "reading": "How to read this page",
 }
@@ -104,7 +106,8 @@ class Material:
     @property
     def palette(self) -> Palette:
         """Styles of all detectors, those of the figures included."""
-        measured = (one.detector for one in self.scores.records if not is_of_generator(one.dataset))
+        records = (one for one in self.scores.records if not is_of_restorer(one.dataset))
+        measured = (one.detector for one in records if not is_of_generator(one.dataset))
         names = [*self.inventory.detectors, *measured]
         return Palette(list(dict.fromkeys(names)))
 
@@ -169,6 +172,7 @@ def page_context(material: Material) -> dict[str, Any]:
         **_results(material, results),
         **_gallery(material, palette),
         **_generators(material),
+        **_restored(material),
         "catalogues": catalogue_rows(inventory, material.links),
         "columns_table": columns_table(),
         "flags_table": flags_table(),
@@ -249,6 +253,14 @@ def _generators(material: Material) -> dict[str, Any]:
     if isinstance(found, str):
         return {"generators": [], "anomalies": [], "generators_reason": found}
     return {**found, "generators_reason": "This run has no network that draws galaxies."}
+
+
+def _restored(material: Material) -> dict[str, Any]:
+    """Return how good restored images are; a note says why there is nothing where a file is broken."""
+    found = attempted(lambda: restored_context(material.inventory, material.scores))
+    if isinstance(found, str):
+        return {"restorers": [], "restorers_reason": found}
+    return {**found, "restorers_reason": "This run has restored no images."}
 
 
 def _is_there(blends: BlendSet, material: Material) -> bool:

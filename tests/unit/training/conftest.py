@@ -13,6 +13,7 @@ from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import BlendConfig
 from skymill.config.finder import FinderConfig
 from skymill.config.generator import GeneratorConfig
+from skymill.config.restorer import RestorerConfig
 from skymill.config.train import ModelConfig
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import Survey, image_flux_to_njy
@@ -22,6 +23,7 @@ from skymill.simulate.priors import unknown_shape
 from skymill.training.blends import ComposedBlends, Source
 from skymill.training.finder import train_finder
 from skymill.training.generator import train_generator
+from skymill.training.restorer import train_restorer
 
 COUNT, STAMP_PX, SIDES = 60, 64, ["train", "validation", "train", "test", "train", "train"]
 
@@ -318,4 +320,28 @@ def generator(tmp_path_factory, generator_recipe, large_population) -> Path:
         folder,
         {"device": "cpu", "threads": 1, "progress": "off"},
     )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def restorer_recipe(survey):
+    def make(task: dict | None = None, **training) -> dict:
+        config = RestorerConfig(
+            population="galaxies",
+            network={"widths": [8, 12], "root_blocks": 1, "branch_blocks": 1},
+            task=task or {},
+            input_px=32,
+            training={"max_epochs": 3, "batch_size": 8, "learning_rate": 5e-3, **training},
+        )
+        params = {"seed": 3, "survey": survey.physics(), "restorer": config.recipe_params()}
+        return Recipe("restorer", "restorer", params, {"galaxies": "0" * 10}).to_dict()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def restorer(tmp_path_factory, restorer_recipe, population) -> Path:
+    folder = tmp_path_factory.mktemp("restorer") / "restorer"
+    execution = {"device": "cpu", "threads": 1, "progress": "off"}
+    train_restorer(restorer_recipe(), population.stamps, population.truth, folder, execution)
     return folder
