@@ -9,6 +9,7 @@ from skymill.training.card import load_model
 from skymill.training.finder_card import is_finder, load_finder
 from skymill.training.generator_card import is_generator, load_generator
 from skymill.training.history import read_history
+from skymill.training.restorer_card import is_restorer, load_restorer
 
 REPOSITORY = Path(__file__).parents[2]
 MODELS = sorted(path.parent for path in (REPOSITORY / "models").glob("*/*/model.yaml"))
@@ -24,7 +25,8 @@ def test_a_shipped_network_fits_the_code_and_its_survey(folder):
     # Loading compares the weights with their checksum, and what the code makes of them with the card's probe.
     draws = is_generator(folder / "model.yaml")
     finds = not draws and is_finder(folder / "model.yaml")
-    load = load_generator if draws else load_finder if finds else load_model
+    restores = is_restorer(folder / "model.yaml")
+    load = load_generator if draws else load_finder if finds else load_restorer if restores else load_model
     card = load(folder).card
     survey = load_survey(folder.parent.name, REPOSITORY / "config" / "surveys")
     assert card.survey.physics() == survey.physics()
@@ -32,6 +34,8 @@ def test_a_shipped_network_fits_the_code_and_its_survey(folder):
         assert card.ordinary.n >= 200 and card.test
     elif finds:
         assert card.detection.calibration_error < 0.05 and card.test
+    elif restores:
+        assert card.validation["image_psnr"] > card.validation["degraded_psnr"] + 10 and card.test
     else:
         assert card.calibration.galaxies >= 1000
     assert len(read_history(folder / "history.csv")) == card.epochs

@@ -20,6 +20,14 @@ def test_it_judges_patches():
     assert build()(images(3)[:, 0], images(3)).shape == (3, 1, 8, 8)
 
 
+def test_it_judges_as_many_images_as_it_was_built_for():
+    critic = Critic(CriticConfig(widths=(6, 8)), layers=1)
+
+    assert critic(images(3)[:, 0], images(3)[:, :1]).shape == (3, 1, 8, 8)
+    with pytest.raises(RuntimeError):
+        critic(images(3)[:, 0], images(3))
+
+
 def test_a_verdict_is_of_its_own_patch():
     critic, layers = build().eval(), images(1)
     other = layers.clone()

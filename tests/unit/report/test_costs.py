@@ -34,6 +34,15 @@ def test_costs_are_those_of_card_and_record(inventory, trained):
     ]
 
 
+def test_a_network_that_restores_images_has_a_row(trained):
+    restorer = replace(trained, stage="restorer", name="restorer")
+    extra = {"device": "cpu, 1 thread", "cpu_s": 9.0, "peak_memory_mb": 700.0}
+    compared = replace(restorer, stage="restore", record={"rows": 300, "extra": extra})
+    (row,) = costs_table(Inventory([restorer, compared])).rows
+
+    assert row[0] == "restorer" and row[-3:] == ("30.0", "cpu, 1 thread", "700")
+
+
 def test_what_was_not_measured_is_absent(trained):
     (row,) = costs_table(Inventory([trained])).rows
 
