@@ -7,6 +7,8 @@ import pytest
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 CHANGES = {
+    "inject": None,
+    "bound": None,
     "restorers": {
         "mine": {
             "population": "galaxies",
