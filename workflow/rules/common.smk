@@ -19,6 +19,7 @@ from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
 from skymill.plan.chunks import CHUNKS
 from skymill.plan.library import Later, hand_to_jobs, run_began
+from skymill.plan.outside import OutsideFiles
 from skymill.provenance.code import code_stamp
 
 hand_to_jobs(BASE / "src")
@@ -26,11 +27,13 @@ hand_to_jobs(BASE / "src")
 try:
     run_config = load_config(config)
     began_s = run_began(is_job=not workflow.is_main_process)
-    plan = build_plan(run_config, BASE, missing_detectors(), began_s)
+    outside = OutsideFiles.of_run(is_job=not workflow.is_main_process)
+    plan = build_plan(run_config, BASE, missing_detectors(), began_s, outside)
 except SkymillError as error:
     raise WorkflowError(str(error)) from None
 
 if workflow.is_main_process:
+    outside.hand_to_jobs()
     plan.chunks.forget_untrue()
 
 

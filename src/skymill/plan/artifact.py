@@ -109,15 +109,6 @@ class Artifact:
         return [str(self.folder / "shards" / f"{start}-{stop}{suffix}") for start, stop in self.shards]
 
 
-def identity(path: str | Path) -> str:
-    """Identify a file that skymill did not make by its size and time of change; ``missing`` if it is not there."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return "missing"
-    return f"size:{status.st_size} mtime_ns:{status.st_mtime_ns}"
-
-
 def cut_into_shards(count: int, size: int) -> tuple[tuple[int, int], ...]:
     """Divide the numbers 0 … count - 1 into pieces of `size`."""
     return tuple((start, min(start + size, count)) for start in range(0, count, size))

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from skymill.config.blend import Composition
-from skymill.config.cutouts import load_cutouts
-from skymill.config.ingest import TileRow, load_tiles, local_location
+from skymill.config.ingest import TileRow, load_tiles
 from skymill.config.run import RunConfig
 from skymill.config.scene import SceneConfig
-from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
@@ -28,14 +26,15 @@ from skymill.plan.artifact import (
     TABLE,
     Artifact,
     cut_into_shards,
-    identity,
 )
 from skymill.plan.chunks import Chunks, tiles_per_job
 from skymill.plan.failures import Failures
 from skymill.plan.finders import add_finders
 from skymill.plan.generators import add_generators, add_judgements
 from skymill.plan.injections import dataset_of
+from skymill.plan.outside import OutsideFiles
 from skymill.plan.plan import Plan
+from skymill.plan.populations import add_populations
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.plan.tiles import Measuring, TileArtifacts
 from skymill.provenance.recipe import Recipe
@@ -46,6 +45,7 @@ def build_plan(
     base: str | Path = ".",
     missing: Mapping[str, str] | None = None,
     began_s: float | None = None,
+    outside: OutsideFiles | None = None,
 ) -> Plan:
     """Work out all artifacts of a run.
 
@@ -60,13 +60,15 @@ def build_plan(
         Kinds of detectors that cannot run here, with the reason; they are left out, and the plan's notes say so.
     began_s : float, optional
         When the run began (seconds since 1970): what failed later is not left out.
+    outside : OutsideFiles, optional
+        Files that skymill did not make, as the run saw them.
 
     Raises
     ------
     ConfigError
         If a survey, the tile table or a tile's name is wrong.
     """
-    builder = _Builder(config, Path(base), dict(missing or {}), began_s)
+    builder = _Builder(config, Path(base), dict(missing or {}), began_s, outside or OutsideFiles())
     builder.build()
     return Plan(config, builder.survey, builder.artifacts.values(), builder.notes, builder.chunks)
 
@@ -74,13 +76,22 @@ def build_plan(
 class _Builder:
     """Adds artifacts stage by stage, parents first."""
 
-    def __init__(self, config: RunConfig, base: Path, missing: dict[str, str], began_s: float | None) -> None:
-        self.config, self.base, self.missing = config, base, missing
+    def __init__(
+        self,
+        config: RunConfig,
+        base: Path,
+        missing: dict[str, str],
+        began_s: float | None,
+        outside: OutsideFiles,
+    ) -> None:
+        self.config, self.base, self.missing, self.outside = config, base, missing, outside
         self.notes: list[dict[str, str]] = []
         self.artifacts: dict[tuple[str, str], Artifact] = {}
         self.survey = self._survey(config.survey)
         self.failures = Failures(config.leave_out_failed, began_s)
-        self.tile = TileArtifacts(config, self.survey, cache(self._survey), self._locate, self.failures)
+        self.tile = TileArtifacts(
+            config, self.survey, cache(self._survey), self._locate, self.failures, outside
+        )
 
     def _locate(self, path: str) -> str:
         """Return `path` as it is if it exists, else below the workflow's folder if it exists there."""
@@ -109,8 +120,8 @@ class _Builder:
     def build(self) -> None:
         self._note_missing()
         tiles = self._tiles()
-        self._simulate()
         models_dir, physics = self._locate(self.config.models_dir), self.survey.physics()
+        add_populations(self.config, physics, self._locate, self.outside, self._add)
         self.notes += add_generators(self.config, physics, self.artifacts, models_dir, self._add)
         self._blend(tiles)
         add_judgements(self.config, self.survey.physics(), self.artifacts, self._add)
@@ -120,33 +131,6 @@ class _Builder:
         self._bound(tiles)
         self._measure(tiles)
         self._compare()
-
-    def _simulate(self) -> None:
-        for name, population in self.config.populations.items():
-            if name in self.config.generated():
-                continue
-            params = {
-                "survey": self.survey.physics(),
-                "population": population.recipe_params(),
-                "split": self.config.split.recipe_params(),
-            }
-            inputs, outside = self._galaxy_files(population)
-            shards = cut_into_shards(population.n_galaxies, population.shard_size)
-            self._add("simulate", name, params, outside=outside, inputs=inputs, shards=shards)
-
-    def _galaxy_files(self, population: PopulationConfig) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the catalogue that a population of real galaxies is made from, and the identities of its files."""
-        if (location := getattr(population, "catalogue", None)) is None:
-            return {}, {}
-        # A table of cutouts lies where it is said, as a tile table does; data_dir holds the files that it names.
-        is_table, data_dir = isinstance(population, CutoutPopulation), self.config.data_dir
-        catalogue = self._locate(location if is_table else local_location(location, data_dir))
-        outside = {"catalogue": identity(catalogue)}
-        if is_table and Path(catalogue).is_file():
-            for row in load_cutouts(catalogue):
-                files = row.files(catalogue, data_dir)
-                outside |= {f"{row.id}.{role}": identity(path) for role, path in files.items()}
-        return {"catalogue": catalogue}, outside
 
     def _blend(self, tiles: Mapping[str, Artifact]) -> None:
         blend = self.config.blend
