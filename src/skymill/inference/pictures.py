@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.blend import NoiseConfig, NoNoise
+from skymill.config.pictures import StretchConfig
 from skymill.config.train import AugmentConfig
 from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
@@ -26,6 +27,7 @@ from skymill.errors import ConfigError
 from skymill.metrics.binning import Bins
 from skymill.metrics.bootstrap import bootstrap_intervals
 from skymill.metrics.images import linear, psnr, ssim
+from skymill.metrics.larger import expected_of_pair
 from skymill.metrics.record import MetricRecord, to_json
 from skymill.metrics.weighted import mean
 from skymill.models.branched_pictures import WHITE
@@ -33,9 +35,10 @@ from skymill.provenance.atomic import atomic_path, write_text
 from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.tasks.batch import Batch
-from skymill.training.augment import Augment
+from skymill.tasks.pictures import ROUNDING, levels
+from skymill.training.augment import place, unchanged
 from skymill.training.card import CARD, WEIGHTS, Model, load_model
-from skymill.training.noise import BatchNoise, build_batch_noise, noiseless
+from skymill.training.noise import build_batch_noise, noiseless
 from skymill.training.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -48,9 +51,13 @@ BLENDS_AT_ONCE = 100
 SEPARATION_EDGES_PX = (0.0, 6.0, 9.0, 12.0, 16.0, 24.0, 48.0)
 LEAST_BLENDS = 20
 """A figure of fewer blends is left out."""
-SEEN = {"picture": "drawn", "blend_picture": "blend", "noise_free_picture": "noise_free"}
-"""Prefix of a metric, and what is compared with the true pictures: what is drawn; the blend, undone; the true pictures
-without their noise, which is what can be known of a galaxy where the blend does not show its pixel."""
+SEEN = {
+    "picture": "drawn",
+    "blend_picture": "blend",
+    "noise_free_picture": "noise_free",
+    "known_picture": "known",
+}
+"""Prefix of a metric, and what is compared with the true pictures."""
 SHOWN = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 """Blends that are shown: quantiles of PSNR."""
 INCH = 1.5
@@ -65,12 +72,16 @@ class Drawn(NamedTuple):
         The brighter of the true pictures.
     true, drawn, noise_free : ndarray (n, 2, y, x)
         The true pictures, what the network draws of the blend, and the true pictures without noise.
+    known : ndarray (n, 2, y, x)
+        What is known of the true pictures, noise included, to whoever sees the blend and knows both galaxies without
+        noise: no deblender can do better.
     """
 
     blend: NDArray[np.uint8]
     true: NDArray[np.uint8]
     drawn: NDArray[np.uint8]
     noise_free: NDArray[np.uint8]
+    known: NDArray[np.uint8]
 
 
 def judge_pictures(
@@ -117,10 +128,10 @@ def judge_pictures(
         survey, catalogue = Survey.model_validate(params["survey"]), Catalogue.read(truth, "blends")
         central = catalogue.select(catalogue["role"] == "central")
         tile = None if noise_tile is None else Tile.read(noise_tile)
-        noise = build_batch_noise(TypeAdapter(NoiseConfig).validate_python(params["noise"]), survey, tile)
+        noise = TypeAdapter(NoiseConfig).validate_python(params["noise"])
         # Not the noise of the blends that the network was validated on.
         seed = int(rng(int(params["seed"]), "pictures", "noise").integers(2**31))
-        found = draw_blends(blends, central, trained, noise, survey, seed)
+        found = draw_blends(blends, central, trained, survey, noise, tile, seed)
         quality = picture_quality(found)
         generators = partial(rng, int(params["seed"]), "pictures", recipe["name"])
         records = [
@@ -135,28 +146,59 @@ def judge_pictures(
 
 
 def draw_blends(
-    blends: StampSet, central: Catalogue, model: Model, noise: BatchNoise, survey: Survey, seed: int
+    blends: StampSet,
+    central: Catalogue,
+    model: Model,
+    survey: Survey,
+    noise: NoiseConfig,
+    tile: Tile | None,
+    seed: int,
 ) -> Drawn:
-    """Return the pictures of blends, `central` being the rows of the galaxies in the middle."""
+    """Return the pictures of blends, `central` being the rows of the galaxies in the middle.
+
+    `tile` is what real noise is cut from; `seed` that of the noise.
+    """
     stretch, size = model.card.task.stretch, model.card.input_px
     noisy, noise_free = (
         Pictures(stretch, AugmentConfig(), size, seed, each, survey.psf_fwhm_px, 0.0)
-        for each in (noise, noiseless(NoNoise(), survey, None))
+        for each in (build_batch_noise(noise, survey, tile), noiseless(NoNoise(), survey, None))
     )
     parts = []
     for number, start in enumerate(range(0, len(central), BLENDS_AT_ONCE)):
         some = central.select(np.arange(start, min(start + BLENDS_AT_ONCE, len(central))))
         windows = _windows(blends, some, size + 1, survey)
         batch = noisy.as_they_are(windows, number)
-        parts.append((batch, _drawn(batch, model), _both(noise_free, windows, number, size)))
-    batches, drawn, quiet = zip(*parts, strict=True)
-    true = [torch.stack(batch.layers(size), dim=1) for batch in batches]
-    seen = [Batch.middle(batch.image, size) for batch in batches]
-    return Drawn(*(torch.cat(each).to(torch.uint8).numpy() for each in (seen, true, drawn, quiet)))
+        light = torch.cat([windows["central"], windows["neighbours"]], dim=1)
+        light = place(light, unchanged(len(light)), size)
+        parts.append(
+            {
+                "blend": batch.middle(batch.image, size),
+                "true": torch.stack(batch.layers(size), dim=1),
+                "drawn": _drawn(batch, model),
+                "noise_free": torch.stack(noise_free.as_they_are(windows, number).layers(size), dim=1),
+                "known": _known(batch.middle(batch.image, size), light, stretch, noise, survey),
+            }
+        )
+    whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return Drawn(**{name: images.to(torch.uint8).numpy() for name, images in whole.items()})
 
 
-def _both(augment: Augment, windows: dict[str, torch.Tensor], number: int, size: int) -> torch.Tensor:
-    return torch.stack(augment.as_they_are(windows, number).layers(size), dim=1)
+def _known(
+    blend: torch.Tensor, light: torch.Tensor, stretch: StretchConfig, noise: NoiseConfig, survey: Survey
+) -> torch.Tensor:
+    """Return what is known to whoever knows the galaxies' light (b, 2, y, x), in whole levels.
+
+    Noise counts as normal and white, and as small beside the stretch's bend.
+    """
+    electrons = survey.gain_e_per_unit * survey.background_rms
+    variance = {"none": 0 * light, "gaussian": 0 * light + 1}.get(
+        noise.kind, 1 + light.clamp(min=0) / electrons
+    )
+    half = 0.5 * torch.sqrt(variance)
+    spread = levels(light + half, stretch) - levels(light - half, stretch)
+    sigma = torch.sqrt(spread**2 + ROUNDING**2)
+    found = expected_of_pair(blend.numpy(), levels(light, stretch).numpy(), sigma.numpy())
+    return torch.from_numpy(np.clip(np.round(found), 0, WHITE))
 
 
 @torch.inference_mode()

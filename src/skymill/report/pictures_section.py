@@ -17,6 +17,7 @@ IMAGES = {
     "blend_picture": "no deblending",
     "picture": "",
     "noise_free_picture": "the true picture without its noise",
+    "known_picture": "the best possible",
 }
 """Prefix of the metrics, and what is compared with the true pictures; empty: what the network draws."""
 GALAXIES = {"all": "both", "middle": "the one in the middle", "beside": "the other one"}

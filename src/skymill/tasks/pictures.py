@@ -75,14 +75,19 @@ class PicturesTask:
 
 
 def picture(light: Tensor, stretch: StretchConfig) -> Tensor:
-    """Return the picture of light of any shape, background rms: whole levels 0 to 255.
+    """Return the picture of light of any shape, background rms: whole levels 0 to 255."""
+    return torch.round(levels(light, stretch))
+
+
+def levels(light: Tensor, stretch: StretchConfig) -> Tensor:
+    """Return the levels of light of any shape, background rms, before they are rounded.
 
     ``255 (A(light) - A(black)) / (A(white) - A(black))`` with A = arsinh(light / softening) (Lupton, Gunn & Szalay
-    1999, AJ 118, 1406), cut off at both ends and rounded.
+    1999, AJ 118, 1406), cut off at both ends.
     """
     black, white = (asinh(end / stretch.softening_rms) for end in (stretch.black_rms, stretch.white_rms))
     share = (asinh_of(light / stretch.softening_rms) - black) / (white - black)
-    return torch.round(WHITE * share.clamp(0.0, 1.0))
+    return WHITE * share.clamp(0.0, 1.0)
 
 
 def log_error(drawn: Tensor, true: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ from skymill.provenance.recipe import Recipe
 from skymill.tasks.build import build_task
 from skymill.tasks.pictures import picture
 from skymill.training.card import Model
-from skymill.training.noise import build_batch_noise
 
 COUNT, CANVAS_PX, INPUT_PX = 60, 48, 32
 STRETCH = StretchConfig(black_rms=-3.0, white_rms=300.0, softening_rms=20.0)
@@ -98,11 +97,10 @@ def missing_columns(schema: str, known: set[str]) -> list[str]:
 
 @pytest.fixture
 def drawn(files) -> Drawn:
-    noise = build_batch_noise(GaussianNoise(), SURVEY, None)
     truth = Catalogue.read(files["truth"], "blends")
     central = truth.select(truth["role"] == "central")
     with StampSet.open(files["stamps"]) as blends:
-        return draw_blends(blends, central, model(), noise, SURVEY, 7)
+        return draw_blends(blends, central, model(), SURVEY, GaussianNoise(), None, 7)
 
 
 def test_the_galaxy_in_the_middle_is_in_the_middle(drawn):
@@ -134,7 +132,7 @@ def test_quality_of_a_known_pair():
     true = np.full((1, 2, 16, 16), 50, dtype=np.uint8)
     other, blend = true.copy(), true[:, 0] + np.uint8(20)
     other[0, 1] += 10
-    quality = picture_quality(Drawn(blend, true, other, true))
+    quality = picture_quality(Drawn(blend, true, other, true, other))
 
     # A picture without a wrong level counts as one with a single level off in all of it.
     exact = 10 * log10(255**2 * 256)
@@ -144,6 +142,18 @@ def test_quality_of_a_known_pair():
     luminance = (6000 + 6.5025) / (6100 + 6.5025)
     np.testing.assert_allclose(quality["picture_ssim"], [[1.0, luminance]], rtol=1e-6)
     np.testing.assert_allclose(quality["noise_free_picture_ssim"], 1.0)
+
+
+def test_who_knows_both_galaxies_lacks_the_hidden_noise_alone(drawn):
+    quality = picture_quality(drawn)
+    known, noise_free = (quality[f"{name}_picture_psnr"].mean() for name in ("known", "noise_free"))
+
+    # Of two normal numbers of which the larger one is seen 0.62 of the variance is left.
+    sky = [drawn.known[:, 0, :6, :6].astype(float), drawn.noise_free[:, 0, :6, :6].astype(float)]
+    left, whole = (np.mean((drawn.true[:, 0, :6, :6] - each) ** 2) for each in sky)
+    assert left / whole == pytest.approx(0.62, abs=0.04) and known > noise_free + 1.5
+    seen = drawn.noise_free[:, 0] > drawn.noise_free[:, 1].astype(int) + 30
+    np.testing.assert_array_equal(drawn.known[:, 0][seen], drawn.blend[seen])
 
 
 def recipe(seed: int = 3) -> dict:

@@ -25,7 +25,7 @@ def inventory(tmp_path):
 def scores(*subsets):
     records = []
     for subset in subsets:
-        for number, prefix in enumerate(("picture", "blend_picture", "noise_free_picture")):
+        for number, prefix in enumerate(("picture", "blend_picture", "noise_free_picture", "known_picture")):
             for metric, value, unit in (("psnr", 30.0 + number, "dB"), ("ssim", 0.9, "number")):
                 key = (f"{prefix}_{metric}", "pictures:test_blends", "gan", subset)
                 records.append(MetricRecord(*key, value, unit, 1200, value - 0.01, value + 0.01))
@@ -36,10 +36,11 @@ def test_the_table_has_the_blend_the_drawing_and_the_noise(inventory):
     (shown,) = pictures_context(inventory, scores("all", "separation_px:6-9"))
     rows = shown["table"].rows
 
-    assert [row[1] for row in rows[:3]] == ["no deblending", "gan", "the true picture without its noise"]
+    titles = ["no deblending", "gan", "the true picture without its noise", "the best possible"]
+    assert [row[1] for row in rows[:4]] == titles
     assert rows[1][:3] == ("both", "gan", "1,200") and rows[1][3].startswith("30.00")
     assert rows[0][3].startswith("31.00") and rows[1][4].startswith("0.9")
-    assert rows[3][0] == "both, 6–9 px apart" and len(rows) == 6
+    assert rows[4][0] == "both, 6–9 px apart" and len(rows) == 8
 
 
 def test_the_stretch_and_the_cases_stand_beside_it(inventory):
