@@ -25,6 +25,7 @@ FILES: dict[str, dict[str, str]] = {
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},
+    "pictures": {"metrics": "metrics.json", "cases": "cases.png"},
     "field": {"image": "image.fits", "truth": "truth.parquet"},
     "ingest": {"tile": "tile.fits"},
     "reference": {"sources": "sources.parquet"},
@@ -39,7 +40,9 @@ FILES: dict[str, dict[str, str]] = {
 
 
 JUDGED = "judged"
-"""Role, after a generator's name, of the figures of what it draws among the inputs of compare."""
+"""Role, after the name of what draws galaxies or pictures, of its figures among the inputs of compare."""
+JUDGES = ("judge", "pictures")
+"""Stages that make such figures."""
 
 STAGES = tuple(stage for stage in FILES if stage not in ("fetch", "survey"))
 """Stages whose products the report shows."""

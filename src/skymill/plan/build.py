@@ -23,6 +23,7 @@ from skymill.plan.artifact import (
     BLEND_DATASETS,
     FILES,
     JUDGED,
+    JUDGES,
     TABLE,
     Artifact,
     cut_into_shards,
@@ -33,6 +34,7 @@ from skymill.plan.finders import add_finders
 from skymill.plan.generators import add_generators, add_judgements
 from skymill.plan.injections import dataset_of
 from skymill.plan.outside import OutsideFiles
+from skymill.plan.pictures import add_pictures, measures
 from skymill.plan.plan import Plan
 from skymill.plan.populations import add_populations
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
@@ -206,8 +208,9 @@ class _Builder:
         self.candidates = self.config.candidates.settled(finders)
 
     def _models(self) -> list[Artifact]:
-        """Return the models that measure: all but those that are only members of an ensemble."""
-        return [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
+        """Return the models that measure: all but those that are only members of an ensemble or draw pictures."""
+        own = [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
+        return [model for model in own if measures(model, self.config)]
 
     def _gives_images(self, model: Artifact) -> bool:
         """Whether a model has learned to take galaxies out of their blends."""
@@ -227,6 +230,7 @@ class _Builder:
         survey = {"survey": self.survey.physics()}
         for dataset, blends in self._blend_datasets().items():
             inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
+            add_pictures(self._of_stage("train"), self.config, dataset, blends, self._add)
             for model in self._models():
                 name = f"{dataset}.{model.recipe.name}"
                 with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
@@ -349,7 +353,7 @@ class _Builder:
             known = {f"{dataset}.{role}": made for role, made in found.items() if made is not None}
             versions |= {name: made.recipe.version for name, made in known.items()}
             files |= {name: made.file(TABLE[made.recipe.stage]) for name, made in known.items()}
-        judged = {f"{made.recipe.name}.{JUDGED}": made for made in self._of_stage("judge")}
+        judged = {f"{made.recipe.name}.{JUDGED}": made for stage in JUDGES for made in self._of_stage(stage)}
         versions |= {role: made.recipe.version for role, made in judged.items()}
         files |= {role: made.file("metrics") for role, made in judged.items()}
         params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}
