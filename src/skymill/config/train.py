@@ -294,6 +294,9 @@ class StartConfig(ConfigModel):
     )
 
 
+LEAST_PICTURE_PX = 12
+
+
 class ModelConfig(ConfigModel):
     """A model: what is learned, by which network, how it is trained."""
 
@@ -325,6 +328,11 @@ class ModelConfig(ConfigModel):
             raise ValueError(
                 f"network: expected {wanted} for task {self.task.kind}, found {self.network.kind}; branched_pictures "
                 "and the task pictures belong together"
+            )
+        if self.network.gives_pictures and self.input_px < LEAST_PICTURE_PX:
+            raise ValueError(
+                f"input_px: expected at least {LEAST_PICTURE_PX} for pictures, found {self.input_px}: SSIM looks through "
+                "a window of 11 px"
             )
         if self.task.needs_images and not self.network.gives_images:
             raise ValueError(
