@@ -1,11 +1,12 @@
-"""What a run on Slurm loses when something fails: seven accidents on a real one-node cluster, and a run without.
+"""What a run on Slurm loses when something fails: eleven accidents on a real one-node cluster, and a run without.
 
     PYTHONPATH=src python benchmarks/drills.py --folder /tmp/drills [--only killed vanished]
 
 Needs what scripts/one_node_slurm.py needs. Each drill runs `simulate` and `ingest` of a tiny configuration (two shards
-of galaxies and two tiles: four Slurm jobs) in a folder of its own through profiles/slurm. It prints one row a drill:
-what Slurm says of the jobs, how many were started beyond the four, what time was lost in jobs that did not complete,
-and whether the files are those of an undisturbed run on this machine's cores, with nothing half-written beside them.
+of galaxies and two chunks of two tiles: four Slurm jobs) in a folder of its own through profiles/slurm. It prints one
+row a drill: what Slurm says of the jobs, how many were started beyond the four, what time was lost in jobs that did not
+complete, and whether the files are those of an undisturbed run on this machine's cores, with nothing half-written
+beside them. The disk that fills up is one of 16 MB in memory (tmpfs).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +37,9 @@ JOBS = 4
 HEADER = ["drill", "what happened", "Slurm's jobs", "memory asked", "more jobs", "lost", "same files"]
 HEADER += ["left over / locks", "took"]
 TINY = ROOT / "tests" / "workflow" / "tiny.yaml"
+SIDES_PX = {"sky": 200, "sea": 2000, "sun": 200, "moon": 200}
+"""Tiles, two in a chunk; the second one takes long enough to be hit."""
+DISK_MB = 16
 
 
 @dataclass
@@ -49,14 +54,14 @@ class Drill:
         """Write configuration and tiles."""
         self.folder.mkdir(parents=True)
         rng = np.random.default_rng(0)
-        for name in ("sky", "sea"):
-            fits.writeto(self.folder / f"{name}.fits", rng.normal(0, 0.01, (200, 200)).astype(np.float32))
+        for name, side in SIDES_PX.items():
+            fits.writeto(self.folder / f"{name}.fits", rng.normal(0, 0.01, (side, side)).astype(np.float32))
             # The time of an image is part of its version; that of the undisturbed run has to be the same.
             os.utime(self.folder / f"{name}.fits", (1_700_000_000, 1_700_000_000))
-        rows = ["tile_id\tsurvey\timage", "sky\thst_f160w\tsky.fits", "sea\thst_f160w\tsea.fits"]
+        rows = ["tile_id\tsurvey\timage", *(f"{name}\thst_f160w\t{name}.fits" for name in SIDES_PX)]
         (self.folder / "tiles.tsv").write_text("\n".join(rows) + "\n")
         config = {**yaml.safe_load(TINY.read_text()), "tiles": "tiles.tsv", "fields": {}, "inject": None}
-        config["populations"]["galaxies"]["shard_size"] = 20
+        config["populations"]["galaxies"]["shard_size"], config["tiles_per_job"] = 20, 2
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
     def start(self, *more: str, on_slurm: bool = True) -> subprocess.Popen:
@@ -81,16 +86,25 @@ class Drill:
         """Return what Snakemake printed last."""
         return max(self.folder.glob("printed-*")).read_text()
 
-    def running(self, rule: str) -> str:
+    def running(self, rule: str, which: str = "") -> str:
         """Return the number of a running job of a rule, once there is one whose script has begun."""
-        pattern = "--format=%i|%T|%Z|%k"
         for _ in every(0.5):
-            listed = subprocess.run(["squeue", "--noheader", pattern], capture_output=True, text=True).stdout
-            for number, state, folder, comment in (line.split("|") for line in listed.splitlines()):
-                mine = folder == str(self.folder) and comment.startswith(f"rule_{rule}")
+            for number, state, comment in self.jobs():
+                mine = comment.startswith(f"rule_{rule}") and which in comment
                 if mine and state == "RUNNING" and len(processes(number)) > 3:
                     return number
         raise AssertionError
+
+    def jobs(self) -> list[list[str]]:
+        """Return number, state and comment of this folder's jobs that Slurm has not ended."""
+        asked = ["squeue", "--noheader", "--format=%Z|%i|%T|%k"]
+        listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        jobs = [line.split("|") for line in listed.splitlines()]
+        return [job for folder, *job in jobs if folder == str(self.folder)]
+
+    def states(self) -> list[str]:
+        """Return the states of these jobs."""
+        return [state for _, state, _ in self.jobs()]
 
     def ended(self) -> list[dict[str, str]]:
         """Return what Slurm has noted about this folder's jobs that have ended."""
@@ -162,16 +176,11 @@ def vanished(drill: Drill) -> None:
     """A tile's file is gone when its job begins; it comes back and the run is started again."""
     run = drill.start()
     for _ in every(0.02):
-        if "ingest: tile sea" in drill.printed():
+        if "ingest: tiles 0-2" in drill.printed():
             break
     (drill.folder / "sea.fits").rename(drill.folder / "gone.fits")
     drill.notes.append(f"exit {run.wait()}, {said(drill, 'sea.fits')}")
-    there = [
-        name
-        for name in ("sky", "sea")
-        if list(drill.folder.glob(f"results/artifacts/ingest/{name}/*/tile.fits"))
-    ]
-    drill.notes.append(f"tiles then: {' '.join(there)}")
+    drill.notes.append(f"tiles then: {' '.join(name for name in SIDES_PX if tile(drill, name))}")
     (drill.folder / "gone.fits").rename(drill.folder / "sea.fits")
     drill.notes.append(f"again: exit {drill.finish()}")
 
@@ -185,13 +194,82 @@ def twice(drill: Drill) -> None:
     drill.notes.append(f"first: exit {run.wait()}")
 
 
+def chunk_cancelled(drill: Drill) -> None:
+    """A chunk is ended by scancel between its first tile and its second."""
+    run = drill.start()
+    number = drill.running("ingest_chunk", "0-2")
+    for _ in every(0.02):
+        if tile(drill, "sky"):
+            break
+    made = tile(drill, "sky")[0].stat().st_mtime_ns
+    subprocess.run(["scancel", number], check=True)
+    drill.notes.append(f"second tile then: {'there' if tile(drill, 'sea') else 'not there'}")
+    drill.notes.append(f"exit {run.wait()}")
+    kept = made == tile(drill, "sky")[0].stat().st_mtime_ns
+    drill.notes.append(f"first tile {'kept' if kept else 'MADE AGAIN'}")
+
+
+def disk_full(drill: Drill) -> None:
+    """The disk of the products is full; then there is room and the run is started again."""
+    products = drill.folder / "results"
+    products.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(products)], check=True)
+    ballast = products / "ballast"
+    with suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+    drill.notes.append(f"exit {drill.finish()}, {said(drill, 'No space left on device')}")
+    ballast.unlink()
+    subprocess.run(["mount", "-o", f"remount,size={8 * DISK_MB}m", str(products)], check=True)
+    drill.notes.append(f"again: exit {drill.finish()}")
+
+
+def drained(drill: Drill) -> None:
+    """The node is drained before the jobs start, and resumed when all wait."""
+    node("DRAIN")
+    run = drill.start()
+    for _ in every(0.5):
+        if len(drill.states()) == JOBS:
+            break
+    drill.notes.append(f"jobs then: {' '.join(sorted(set(drill.states())))}")
+    node("RESUME")
+    drill.notes.append(f"exit {run.wait()}")
+
+
+def node_down(drill: Drill) -> None:
+    """The node goes down while jobs run, and is back when it next reports (Slurm's `ReturnToService=2`)."""
+    run = drill.start()
+    drill.running("simulate_shard")
+    node("DOWN")
+    for _ in every(0.5):
+        if set(drill.states()) == {"PENDING"}:
+            break
+    drill.notes.append(f"exit {run.wait()}")
+
+
+def node(state: str) -> None:
+    """Set the state of the cluster's node."""
+    name = subprocess.run(["sinfo", "--noheader", "--format=%n"], capture_output=True, text=True, check=True)
+    update = [f"NodeName={name.stdout.split()[0]}", f"State={state}", "Reason=drill"]
+    subprocess.run(["scontrol", "update", *update], check=True)
+
+
+def tile(drill: Drill, name: str) -> list[Path]:
+    """Return the ingested tile, if it is there."""
+    return list(drill.folder.glob(f"results/artifacts/ingest/{name}/*/tile.fits"))
+
+
 def said(drill: Drill, word: str) -> str:
     """Whether the run that was started last names something."""
     return f"names {word}" if word in drill.printed() else f"does not name {word}"
 
 
 DRILLS: dict[str, Callable[[Drill], None]] = {
-    each.__name__: each for each in (cancelled, memory, time_limit, interrupted, killed, vanished, twice)
+    each.__name__: each
+    for each in (
+        *(cancelled, chunk_cancelled, memory, time_limit, interrupted, killed),
+        *(vanished, twice, disk_full, drained, node_down),
+    )
 }
 
 
@@ -264,8 +342,12 @@ def main(arguments: list[str] | None = None) -> None:
             drill = Drill(folder / name, cluster)
             drill.prepare()
             begin = time.monotonic()
-            DRILLS[name](drill)
-            print(row(name, drill, expected, time.monotonic() - begin), flush=True)
+            try:
+                DRILLS[name](drill)
+                print(row(name, drill, expected, time.monotonic() - begin), flush=True)
+            finally:
+                if (drill.folder / "results").is_mount():
+                    subprocess.run(["umount", str(drill.folder / "results")], check=True)
     finally:
         subprocess.run([*slurm, "stop", str(cluster)], check=True)
         shutil.rmtree(cluster / "state", ignore_errors=True)

@@ -19,6 +19,7 @@ from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
 from skymill.plan.chunks import CHUNKS
 from skymill.plan.library import Later, hand_to_jobs, run_began
+from skymill.plan.outside import OutsideFiles
 from skymill.provenance.code import code_stamp
 
 hand_to_jobs(BASE / "src")
@@ -26,11 +27,13 @@ hand_to_jobs(BASE / "src")
 try:
     run_config = load_config(config)
     began_s = run_began(is_job=not workflow.is_main_process)
-    plan = build_plan(run_config, BASE, missing_detectors(), began_s)
+    outside = OutsideFiles.of_run(is_job=not workflow.is_main_process)
+    plan = build_plan(run_config, BASE, missing_detectors(), began_s, outside)
 except SkymillError as error:
     raise WorkflowError(str(error)) from None
 
 if workflow.is_main_process:
+    outside.hand_to_jobs()
     plan.chunks.forget_untrue()
 
 
@@ -127,12 +130,8 @@ def execution_of(key, default=None):
     """Setting of how a model's training is executed, as a resource: a number or text."""
 
     def value(wildcards):
-        networks = {
-            **run_config.trained(),
-            **run_config.trained_finders(),
-            **run_config.generators,
-            **run_config.restorers,
-        }
+        networks = run_config.trained() | run_config.trained_finders()
+        networks |= run_config.generators | run_config.restorers
         found = getattr(networks[wildcards.name].training, key)
         found = default if found is None else found
         return found if isinstance(found, int) else str(found)

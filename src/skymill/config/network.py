@@ -18,6 +18,8 @@ Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=7)]
 class PolarConfig(ConfigModel):
     """Convolutions over rings and sectors around the stamp's centre, with a dense head."""
 
+    gives_pictures: ClassVar[bool] = False
+
     rings: int = Field(
         24, ge=4, le=256, description="Rings; their radii grow geometrically to half of the stamp's side."
     )
@@ -69,19 +71,29 @@ class UnetConfig(PolarConfig):
         return 2 ** len(self.unet_widths)
 
 
-class BranchedConfig(PolarConfig):
-    """A residual root and two branches draw the galaxy and its neighbours; rings of its image tell what lies beyond."""
+class TrunkConfig(ConfigModel):
+    """A residual root and two residual branches."""
 
-    gives_masks: ClassVar[bool] = False
-    gives_images: ClassVar[bool] = True
-
-    kind: Literal["branched"] = Field(description="Form of the network.")
     root_widths: tuple[PositiveInt, PositiveInt] = Field(
         (32, 64),
         description="Channels on the grid of half the side (the branches) and of a quarter (the root).",
     )
     root_blocks: PositiveInt = Field(4, le=32, description="Residual blocks of the root.")
     branch_blocks: PositiveInt = Field(2, le=32, description="Residual blocks of each branch.")
+
+    @property
+    def stride(self) -> int:
+        """Number that the side of what is drawn must be a multiple of."""
+        return 4
+
+
+class BranchedConfig(TrunkConfig, PolarConfig):
+    """A residual root and two branches draw the galaxy and its neighbours; rings of its image tell what lies beyond."""
+
+    gives_masks: ClassVar[bool] = False
+    gives_images: ClassVar[bool] = True
+
+    kind: Literal["branched"] = Field(description="Form of the network.")
     inner_px: int = Field(
         64,
         ge=8,
@@ -95,13 +107,20 @@ class BranchedConfig(PolarConfig):
         "it draws.",
     )
 
-    @property
-    def stride(self) -> int:
-        """Number that the input's side, or else `inner_px`, must be a multiple of."""
-        return 4
+
+class BranchedPicturesConfig(TrunkConfig):
+    """The same root and branches draw pictures of 8 bits of both galaxies; nothing is measured."""
+
+    gives_masks: ClassVar[bool] = False
+    gives_images: ClassVar[bool] = False
+    gives_pictures: ClassVar[bool] = True
+
+    kind: Literal["branched_pictures"] = Field(description="Form of the network.")
 
 
-NetworkConfig = Annotated[CnnConfig | UnetConfig | BranchedConfig, Field(discriminator="kind")]
+NetworkConfig = Annotated[
+    CnnConfig | UnetConfig | BranchedConfig | BranchedPicturesConfig, Field(discriminator="kind")
+]
 
 
 class EnsembleNetwork(ConfigModel):
@@ -123,5 +142,8 @@ class EnsembleNetwork(ConfigModel):
         return any(member.gives_images for member in self.members)
 
 
-AnyNetwork = Annotated[CnnConfig | UnetConfig | BranchedConfig | EnsembleNetwork, Field(discriminator="kind")]
+AnyNetwork = Annotated[
+    CnnConfig | UnetConfig | BranchedConfig | BranchedPicturesConfig | EnsembleNetwork,
+    Field(discriminator="kind"),
+]
 """What a model card can describe."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.critic import CriticConfig
 from skymill.config.generator import NOT_USED
-from skymill.config.train import AugmentConfig, CriticConfig, TrainConfig
+from skymill.config.train import AugmentConfig, TrainConfig
 
 if TYPE_CHECKING:
     from skymill.config.run import RunConfig

@@ -160,6 +160,10 @@ class RunConfig(ConfigModel):
                     f"ensembles.{name}: expected networks that are trained ({trained}), found '{unknown[0]}'"
                 )
             first, *others = (self.models[one] for one in asked)
+            if not all(self.models[one].task.measures for one in asked):
+                raise ValueError(
+                    f"ensembles.{name}: expected networks that measure, found one that draws pictures"
+                )
             if any(one.network.gives_masks for one in others) and not first.network.gives_masks:
                 raise ValueError(
                     f"ensembles.{name}.models: expected a network with masks first, found {ensemble.first}"

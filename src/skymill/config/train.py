@@ -11,7 +11,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.critic import CriticConfig
 from skymill.config.network import NetworkConfig
+from skymill.config.pictures import PicturesTaskConfig
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -27,6 +29,8 @@ class FluxTaskConfig(ConfigModel):
     """Whether the masks that a network gives are learned."""
     learns_images: ClassVar[bool] = False
     """Whether the deblended images that a network gives are learned, not a mere step on the way to the flux."""
+    measures: ClassVar[bool] = True
+    """Whether a flux comes out; what does not measure draws pictures."""
 
     kind: Literal["flux"] = Field(description="What is learned.")
     outputs: Literal["central", "central_and_companion"] = Field(
@@ -74,20 +78,6 @@ class MaskFluxTaskConfig(FluxTaskConfig):
         return self.share_weight > 0
 
 
-class CriticConfig(ConfigModel):
-    """A second network that learns to tell drawn images from true ones while the first learns to draw them."""
-
-    weight: PositiveFloat = Field(
-        0.01, le=100, description="Weight of what the critic thinks of the images beside the other losses."
-    )
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=5)] = Field(
-        (24, 48, 48), description="Channels of each of its layers; each halves the side."
-    )
-    learning_rate_ratio: PositiveFloat = Field(
-        1.0, le=100, description="Its learning rate over the network's."
-    )
-
-
 class DeblendTaskConfig(FluxTaskConfig):
     """Images of the galaxy and of its neighbours in linear light, and the flux that the galaxy's image says."""
 
@@ -117,12 +107,14 @@ class DeblendTaskConfig(FluxTaskConfig):
     )
 
 
-TaskConfig = Annotated[FluxTaskConfig | MaskFluxTaskConfig | DeblendTaskConfig, Field(discriminator="kind")]
+TaskConfig = Annotated[
+    FluxTaskConfig | MaskFluxTaskConfig | DeblendTaskConfig | PicturesTaskConfig, Field(discriminator="kind")
+]
 
 
 def critic_of(task: ConfigModel) -> CriticConfig | None:
     """Return the critic that a task is trained with; None for all but adversarial trainings."""
-    return task.critic if isinstance(task, DeblendTaskConfig) else None
+    return getattr(task, "critic", None)
 
 
 class NoDecay(ConfigModel):
@@ -302,6 +294,9 @@ class StartConfig(ConfigModel):
     )
 
 
+LEAST_PICTURE_PX = 12
+
+
 class ModelConfig(ConfigModel):
     """A model: what is learned, by which network, how it is trained."""
 
@@ -327,6 +322,17 @@ class ModelConfig(ConfigModel):
         if self.task.needs_masks and not self.network.gives_masks:
             raise ValueError(
                 f"network: expected one with masks for task {self.task.kind}, found {self.network.kind}; take unet"
+            )
+        if self.task.measures == self.network.gives_pictures:
+            wanted = "one that measures" if self.task.measures else "one that draws pictures"
+            raise ValueError(
+                f"network: expected {wanted} for task {self.task.kind}, found {self.network.kind}; branched_pictures "
+                "and the task pictures belong together"
+            )
+        if self.network.gives_pictures and self.input_px < LEAST_PICTURE_PX:
+            raise ValueError(
+                f"input_px: expected at least {LEAST_PICTURE_PX} for pictures, found {self.input_px}: SSIM looks through "
+                "a window of 11 px"
             )
         if self.task.needs_images and not self.network.gives_images:
             raise ValueError(

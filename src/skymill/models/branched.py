@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skymill.config.network import BranchedConfig
+from skymill.config.network import BranchedConfig, TrunkConfig
 from skymill.models.compress import asinh
 from skymill.models.inputs import CONDITIONS, StampInputs, pixel_channels
 from skymill.models.outputs import Outputs
@@ -52,7 +52,7 @@ class Residual(nn.Module):
 
 
 class Branch(nn.Module):
-    """Residual blocks, then for each pixel the light that is drawn and the trust in the blend."""
+    """Residual blocks, then two maps: one for what is drawn, and the logit of the trust in the blend."""
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
@@ -60,15 +60,52 @@ class Branch(nn.Module):
         # Four numbers for each pixel of the halved map are its four pixels: cheaper than blocks at full size.
         self.maps = nn.Conv2d(width, 4 * 2, kernel_size=1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn features (b, width, y / 2, x / 2) into the drawing, background rms, and the trust, both (b, y, x)."""
-        maps = functional.pixel_shuffle(self.maps(self.blocks(features)), 2).float()  # (b, 2, y, x)
-        drawn = functional.softplus(maps[:, 0] + FAINTEST).clamp(max=BRIGHTEST)
-        return torch.sinh(drawn), torch.sigmoid(maps[:, 1])
+    def forward(self, features: Tensor) -> Tensor:
+        """Turn features (b, width, y / 2, x / 2) into the maps (b, 2, y, x)."""
+        return functional.pixel_shuffle(self.maps(self.blocks(features)), 2).float()
+
+
+class Trunk(nn.Module):
+    """Residual root and two branches.
+
+    Parameters
+    ----------
+    config : TrunkConfig
+        Widths and blocks.
+    """
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        fine, coarse = config.root_widths
+        self.first = convolution(CHANNELS + len(CONDITIONS), fine, stride=2)
+        self.down = convolution(fine, coarse, stride=2)
+        self.root = nn.Sequential(*(Residual(coarse) for _ in range(config.root_blocks)))
+        self.up = nn.Conv2d(coarse, fine, kernel_size=1)
+        self.branches = nn.ModuleList(Branch(fine, config.branch_blocks) for _ in range(2))
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The parts in the order in which they see a stamp; a transfer freezes the first of them."""
+        return [self.first, self.down, *self.root, self.up, self.branches]
+
+    def maps(self, inputs: StampInputs) -> list[Tensor]:
+        """Return what each branch says of each pixel: two of (b, 2, y, x)."""
+        given = inputs.condition[:, :, None, None].expand(-1, -1, *inputs.image.shape[1:])
+        seen = torch.cat([pixel_channels(inputs), given], dim=1)
+        skip = self.first(seen.contiguous(memory_format=torch.channels_last))  # (b, fine, y / 2, x / 2)
+        coarse = self.root(self.down(skip))  # (b, coarse, y / 4, x / 4)
+        features = skip + functional.interpolate(self.up(coarse), scale_factor=2.0, mode="nearest")
+        return [branch(features) for branch in self.branches]
+
+
+def drawn_light(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn maps (b, 2, y, x) into light, background rms, and the trust in the blend, both (b, y, x)."""
+    drawn = functional.softplus(maps[:, 0] + FAINTEST).clamp(max=BRIGHTEST)
+    return torch.sinh(drawn), torch.sigmoid(maps[:, 1])
 
 
 @MODELS.register("branched")
-class Branched(nn.Module):
+class Branched(Trunk):
     """Residual root and two branches over the middle of the stamp, and what its image of the galaxy says of the flux.
 
     Parameters
@@ -83,15 +120,9 @@ class Branched(nn.Module):
     """
 
     def __init__(self, config: BranchedConfig, values: int, input_px: int) -> None:
-        super().__init__()
-        fine, coarse = config.root_widths
+        super().__init__(config)
         self.inner_px = min(config.inner_px, input_px)
         self.conserves = config.conserves
-        self.first = convolution(CHANNELS + len(CONDITIONS), fine, stride=2)
-        self.down = convolution(fine, coarse, stride=2)
-        self.root = nn.Sequential(*(Residual(coarse) for _ in range(config.root_blocks)))
-        self.up = nn.Conv2d(coarse, fine, kernel_size=1)
-        self.branches = nn.ModuleList(Branch(fine, config.branch_blocks) for _ in range(2))
         self.polar = PolarHead(config, values - values // 2, self.inner_px)
         self.sectors = Sectors(self.inner_px, config.rings, ANGLES)
         known = 3 * config.rings + 1 + len(CONDITIONS)
@@ -103,8 +134,7 @@ class Branched(nn.Module):
     @property
     def stages(self) -> list[nn.Module]:
         """The parts in the order in which they see a stamp; a transfer freezes the first of them."""
-        drawing = [self.first, self.down, *self.root, self.up, self.branches]
-        return [*drawing, *self.polar.stages, self.doubt, self.head]
+        return [*super().stages, *self.polar.stages, self.doubt, self.head]
 
     def forward(self, inputs: StampInputs) -> Outputs:
         """Give numbers and images; before training all numbers are zero."""
@@ -118,12 +148,7 @@ class Branched(nn.Module):
 
     def _layers(self, inputs: StampInputs) -> Tensor:
         """Return the images of the galaxy and of its neighbours, background rms, not negative: (b, 2, y, x)."""
-        given = inputs.condition[:, :, None, None].expand(-1, -1, *inputs.image.shape[1:])
-        seen = torch.cat([pixel_channels(inputs), given], dim=1)
-        skip = self.first(seen.contiguous(memory_format=torch.channels_last))  # (b, fine, y / 2, x / 2)
-        coarse = self.root(self.down(skip))  # (b, coarse, y / 4, x / 4)
-        features = skip + functional.interpolate(self.up(coarse), scale_factor=2.0, mode="nearest")
-        (central, trust), (neighbours, other_trust) = (branch(features) for branch in self.branches)
+        (central, trust), (neighbours, other_trust) = (drawn_light(maps) for maps in self.maps(inputs))
         if self.conserves:
             left, other_left = ((inputs.image - other).clamp(min=0.0) for other in (neighbours, central))
             central, neighbours = (

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skymill.config.network import AnyNetwork, EnsembleNetwork
-from skymill.models import branched, cnn, unet  # noqa: F401  (imported for their registration)
+from skymill.models import branched, branched_pictures, cnn, unet  # noqa: F401  (imported for their registration)
 from skymill.models.ensemble import Ensemble
 from skymill.models.registry import MODELS
 

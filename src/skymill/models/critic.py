@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from skymill.config.train import CriticConfig
+from skymill.config.critic import CriticConfig
 from skymill.models.compress import asinh
 
 SCALES_RMS = (1.0, 30.0)

@@ -22,7 +22,7 @@ class Outputs(NamedTuple):
         not share the light out.
     layers : Tensor (b, 2, y, x) or None
         Images of the central galaxy (the deblended one) and of its neighbours for the same pixels, background rms;
-        None for networks without images.
+        None for networks without images. Of networks that draw pictures: levels 0 to 255.
     """
 
     values: Tensor

@@ -27,6 +27,7 @@ FILES: dict[str, dict[str, str]] = {
     "train": {"weights": "weights.safetensors", "card": "model.yaml"},
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},
+    "pictures": {"metrics": "metrics.json", "cases": "cases.png"},
     "field": {"image": "image.fits", "truth": "truth.parquet"},
     "ingest": {"tile": "tile.fits"},
     "reference": {"sources": "sources.parquet"},
@@ -41,9 +42,9 @@ FILES: dict[str, dict[str, str]] = {
 
 
 JUDGED = "judged"
-"""Role, after a generator's or restorer's name, of the figures of what it draws among the inputs of compare."""
-JUDGING = ("judge", "restore")
-"""Stages that write such figures."""
+"""Role, after the name of what draws galaxies or pictures or restores images, of its figures as an input of compare."""
+JUDGES = ("judge", "pictures", "restore")
+"""Stages that make such figures."""
 
 STAGES = tuple(stage for stage in FILES if stage not in ("fetch", "survey"))
 """Stages whose products the report shows."""
@@ -111,15 +112,6 @@ class Artifact:
     def shard_files(self, suffix: str) -> list[str]:
         """Paths of its shards: ``shards/<start>-<stop><suffix>``."""
         return [str(self.folder / "shards" / f"{start}-{stop}{suffix}") for start, stop in self.shards]
-
-
-def identity(path: str | Path) -> str:
-    """Identify a file that skymill did not make by its size and time of change; ``missing`` if it is not there."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return "missing"
-    return f"size:{status.st_size} mtime_ns:{status.st_mtime_ns}"
 
 
 def cut_into_shards(count: int, size: int) -> tuple[tuple[int, int], ...]:

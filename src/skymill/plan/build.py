@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from skymill.config.blend import Composition
-from skymill.config.cutouts import load_cutouts
-from skymill.config.ingest import TileRow, load_tiles, local_location
+from skymill.config.ingest import TileRow, load_tiles
 from skymill.config.run import RunConfig
 from skymill.config.scene import SceneConfig
-from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.config.train import ModelConfig
 from skymill.data.survey import Survey, load_survey
 from skymill.errors import ConfigError
@@ -25,18 +23,20 @@ from skymill.plan.artifact import (
     BLEND_DATASETS,
     FILES,
     JUDGED,
-    JUDGING,
+    JUDGES,
     TABLE,
     Artifact,
     cut_into_shards,
-    identity,
 )
 from skymill.plan.chunks import Chunks, tiles_per_job
 from skymill.plan.failures import Failures
 from skymill.plan.finders import add_finders
 from skymill.plan.generators import add_generators, add_judgements
 from skymill.plan.injections import dataset_of
+from skymill.plan.outside import OutsideFiles
+from skymill.plan.pictures import add_pictures, measures
 from skymill.plan.plan import Plan
+from skymill.plan.populations import add_populations
 from skymill.plan.restorers import add_restorers
 from skymill.plan.shipped import add_shipped, gives_images, identities, shipped_files
 from skymill.plan.tiles import Measuring, TileArtifacts
@@ -48,6 +48,7 @@ def build_plan(
     base: str | Path = ".",
     missing: Mapping[str, str] | None = None,
     began_s: float | None = None,
+    outside: OutsideFiles | None = None,
 ) -> Plan:
     """Work out all artifacts of a run.
 
@@ -62,13 +63,15 @@ def build_plan(
         Kinds of detectors that cannot run here, with the reason; they are left out, and the plan's notes say so.
     began_s : float, optional
         When the run began (seconds since 1970): what failed later is not left out.
+    outside : OutsideFiles, optional
+        Files that skymill did not make, as the run saw them.
 
     Raises
     ------
     ConfigError
         If a survey, the tile table or a tile's name is wrong.
     """
-    builder = _Builder(config, Path(base), dict(missing or {}), began_s)
+    builder = _Builder(config, Path(base), dict(missing or {}), began_s, outside or OutsideFiles())
     builder.build()
     return Plan(config, builder.survey, builder.artifacts.values(), builder.notes, builder.chunks)
 
@@ -76,13 +79,22 @@ def build_plan(
 class _Builder:
     """Adds artifacts stage by stage, parents first."""
 
-    def __init__(self, config: RunConfig, base: Path, missing: dict[str, str], began_s: float | None) -> None:
-        self.config, self.base, self.missing = config, base, missing
+    def __init__(
+        self,
+        config: RunConfig,
+        base: Path,
+        missing: dict[str, str],
+        began_s: float | None,
+        outside: OutsideFiles,
+    ) -> None:
+        self.config, self.base, self.missing, self.outside = config, base, missing, outside
         self.notes: list[dict[str, str]] = []
         self.artifacts: dict[tuple[str, str], Artifact] = {}
         self.survey = self._survey(config.survey)
         self.failures = Failures(config.leave_out_failed, began_s)
-        self.tile = TileArtifacts(config, self.survey, cache(self._survey), self._locate, self.failures)
+        self.tile = TileArtifacts(
+            config, self.survey, cache(self._survey), self._locate, self.failures, outside
+        )
 
     def _locate(self, path: str) -> str:
         """Return `path` as it is if it exists, else below the workflow's folder if it exists there."""
@@ -111,8 +123,8 @@ class _Builder:
     def build(self) -> None:
         self._note_missing()
         tiles = self._tiles()
-        self._simulate()
         models_dir, physics = self._locate(self.config.models_dir), self.survey.physics()
+        add_populations(self.config, physics, self._locate, self.outside, self._add)
         self.notes += add_generators(self.config, physics, self.artifacts, models_dir, self._add)
         self.notes += add_restorers(self.config, physics, self.artifacts, models_dir, self._add)
         self._blend(tiles)
@@ -123,33 +135,6 @@ class _Builder:
         self._bound(tiles)
         self._measure(tiles)
         self._compare()
-
-    def _simulate(self) -> None:
-        for name, population in self.config.populations.items():
-            if name in self.config.generated():
-                continue
-            params = {
-                "survey": self.survey.physics(),
-                "population": population.recipe_params(),
-                "split": self.config.split.recipe_params(),
-            }
-            inputs, outside = self._galaxy_files(population)
-            shards = cut_into_shards(population.n_galaxies, population.shard_size)
-            self._add("simulate", name, params, outside=outside, inputs=inputs, shards=shards)
-
-    def _galaxy_files(self, population: PopulationConfig) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the catalogue that a population of real galaxies is made from, and the identities of its files."""
-        if (location := getattr(population, "catalogue", None)) is None:
-            return {}, {}
-        # A table of cutouts lies where it is said, as a tile table does; data_dir holds the files that it names.
-        is_table, data_dir = isinstance(population, CutoutPopulation), self.config.data_dir
-        catalogue = self._locate(location if is_table else local_location(location, data_dir))
-        outside = {"catalogue": identity(catalogue)}
-        if is_table and Path(catalogue).is_file():
-            for row in load_cutouts(catalogue):
-                files = row.files(catalogue, data_dir)
-                outside |= {f"{row.id}.{role}": identity(path) for role, path in files.items()}
-        return {"catalogue": catalogue}, outside
 
     def _blend(self, tiles: Mapping[str, Artifact]) -> None:
         blend = self.config.blend
@@ -225,8 +210,9 @@ class _Builder:
         self.candidates = self.config.candidates.settled(finders)
 
     def _models(self) -> list[Artifact]:
-        """Return the models that measure: all but those that are only members of an ensemble."""
-        return [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
+        """Return the models that measure: all but those that are only members of an ensemble or draw pictures."""
+        own = [model for model in self._of_stage("train") if model.recipe.name not in self.config.members()]
+        return [model for model in own if measures(model, self.config)]
 
     def _gives_images(self, model: Artifact) -> bool:
         """Whether a model has learned to take galaxies out of their blends."""
@@ -246,6 +232,7 @@ class _Builder:
         survey = {"survey": self.survey.physics()}
         for dataset, blends in self._blend_datasets().items():
             inputs = {"stamps": blends.file("stamps"), "truth": blends.file("truth")}
+            add_pictures(self._of_stage("train"), self.config, dataset, blends, self._add)
             for model in self._models():
                 name = f"{dataset}.{model.recipe.name}"
                 with_model = {**inputs, "weights": model.file("weights"), "card": model.file("card")}
@@ -368,8 +355,7 @@ class _Builder:
             known = {f"{dataset}.{role}": made for role, made in found.items() if made is not None}
             versions |= {name: made.recipe.version for name, made in known.items()}
             files |= {name: made.file(TABLE[made.recipe.stage]) for name, made in known.items()}
-        judging = [made for stage in JUDGING for made in self._of_stage(stage)]
-        judged = {f"{made.recipe.name}.{JUDGED}": made for made in judging}
+        judged = {f"{made.recipe.name}.{JUDGED}": made for stage in JUDGES for made in self._of_stage(stage)}
         versions |= {role: made.recipe.version for role, made in judged.items()}
         files |= {role: made.file("metrics") for role, made in judged.items()}
         params = {"survey": self.survey.physics(), "compare": self.config.compare.recipe_params()}

@@ -11,7 +11,7 @@ from skymill.config.detect import CandidateConfig
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
-from skymill.plan.artifact import BLEND_DATASETS, FILES, JUDGED, JUDGING, RESULTS, Artifact
+from skymill.plan.artifact import BLEND_DATASETS, FILES, JUDGED, JUDGES, RESULTS, Artifact
 from skymill.plan.chunks import Chunks
 from skymill.plan.injections import INJECTED, draw_of
 from skymill.plan.surveys import Surveys
@@ -156,8 +156,8 @@ class Plan:
         return found
 
     def judged(self) -> list[str]:
-        """Return the figures of generators and restorers, which compare puts beside those of the detectors."""
-        return [artifact.file("metrics") for stage in JUDGING for artifact in self._whole(stage)]
+        """Return the figures of what draws or restores images, which compare puts beside those of the detectors."""
+        return [artifact.file("metrics") for stage in JUDGES for artifact in self._whole(stage)]
 
     @property
     def candidates(self) -> CandidateConfig:

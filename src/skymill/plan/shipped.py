@@ -148,11 +148,24 @@ def gives_images(card: str | Path) -> bool:
     ConfigError
         If the file is not a model card.
     """
+    return _described(card, "network", AnyNetwork).gives_images and task_of(card).learns_images
+
+
+def task_of(card: str | Path) -> TaskConfig:
+    """Return what the network of a card has learned.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not a model card.
+    """
+    return _described(card, "task", TaskConfig)
+
+
+def _described(card: str | Path, part: str, kind: Any) -> Any:
     try:
         values = yaml.safe_load(Path(card).read_text(encoding="utf-8"))
-        network = TypeAdapter(AnyNetwork).validate_python(values["network"])
-        task = TypeAdapter(TaskConfig).validate_python(values["task"])
-        return network.gives_images and task.learns_images
+        return TypeAdapter(kind).validate_python(values[part])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
         raise ConfigError(
             card, expected="a model card with a network and a task", found=str(error)

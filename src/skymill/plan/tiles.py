@@ -16,7 +16,7 @@ from skymill.config.detect import CandidateConfig
 from skymill.config.ingest import TileRow, is_url, local_location
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
-from skymill.plan.artifact import Artifact, identity
+from skymill.plan.artifact import Artifact
 from skymill.plan.failures import Failures
 from skymill.plan.injections import dataset_of, injection_name
 from skymill.provenance.recipe import Family
@@ -68,6 +68,8 @@ class TileArtifacts:
         Gives the place of a path of the configuration.
     failures : Failures
         Failed jobs whose products are left out.
+    outside : callable
+        Gives the identity of a file that skymill did not make.
     """
 
     def __init__(
@@ -77,8 +79,9 @@ class TileArtifacts:
         survey_of: Callable[[str], Survey],
         locate: Callable[[str], str],
         failures: Failures,
+        outside: Callable[[str], str],
     ) -> None:
-        self.config, self.survey, self.failures = config, survey, failures
+        self.config, self.survey, self.failures, self.outside = config, survey, failures, outside
         self._survey_of, self._locate = survey_of, locate
         self._ingesting = cache(self._ingest_family)
         self._fetching, self._referring = self._family("fetch"), self._family("reference")
@@ -157,7 +160,7 @@ class TileArtifacts:
         local = local_location(location, self.config.data_dir)
         if not is_url(local):
             local = self._locate(local)
-            return local, sha256 or identity(local)
+            return local, sha256 or self.outside(local)
         file = Path(local_location(location, ".")).name
         made = Artifact(self._fetching.recipe(file, {}, {"url": local, "sha256": sha256}))
         fetched.append(made)

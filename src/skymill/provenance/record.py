@@ -19,6 +19,7 @@ from skymill import __version__
 from skymill.errors import DataError
 from skymill.provenance.atomic import write_text
 from skymill.provenance.code import PACKAGE, SOURCE, package_stamp
+from skymill.provenance.outside import check_identities
 
 FILENAME = "provenance.json"
 PACKAGES = (
@@ -56,7 +57,7 @@ def recording(
     folder : str or Path
         The artifact's folder. The checksums of all files in it are recorded, hidden ones left out.
     parents : mapping of str to path, optional
-        The files that were read, by role; their checksums are recorded.
+        The files that are read, by role; their checksums are recorded.
 
     Yields
     ------
@@ -66,8 +67,9 @@ def recording(
     Raises
     ------
     DataError
-        If an item of the record is missing at the end.
+        If a file is not the one that the recipe was made for, or an item of the record is missing at the end.
     """
+    check_identities(recipe, parents or {})
     record, started = Record(), time.perf_counter()
     # Taken now: who edits the library while a stage runs changes neither what ran nor what is recorded.
     source = {"git": git_state(), "code": package_stamp()}

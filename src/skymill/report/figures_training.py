@@ -24,7 +24,7 @@ NOT_DRAWN = ("seconds", "step")
 LOGARITHMIC = ("loss", "learning rate")
 LOSSES = ("train_loss", "validation_loss")
 OF_A_CRITIC = ("critic_loss", "adversarial_loss")
-FIRST = ("flux_mape", "image_psnr")
+FIRST = ("flux_mape", "image_psnr", "picture_psnr")
 """Figures of the task that are drawn before others."""
 PERCENT = ("flux_mape", "flux_bias")
 MAX_FIGURES = 2

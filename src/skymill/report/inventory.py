@@ -30,6 +30,7 @@ MAIN_FILES = {
     "train": "weights.safetensors",
     "evaluate": "catalogue.parquet",
     "deblend": "deblended.h5",
+    "pictures": "metrics.json",
     "field": "image.fits",
     "ingest": "tile.fits",
     "reference": "sources.parquet",

@@ -40,6 +40,7 @@ from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
 from skymill.report.models_section import model_context
 from skymill.report.models_table import models_table
+from skymill.report.pictures_section import pictures_context
 from skymill.report.published import CITATION, published_datasets
 from skymill.report.restored_section import is_of_restorer, restored_context
 from skymill.report.results import Results, blend_groups, dataset_groups
@@ -167,6 +168,7 @@ def page_context(material: Material) -> dict[str, Any]:
         **_run(material),
         **data_context(inventory, palette, options, material.background_rms),
         **model_context(inventory),
+        "pictures": pictures_context(inventory, material.scores),
         "models_table": models_table(inventory, material.scores),
         "costs_table": costs_table(inventory),
         **_results(material, results),

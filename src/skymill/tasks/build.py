@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skymill.config.train import TaskConfig
-from skymill.tasks import deblend, flux, mask_flux  # noqa: F401  (imported for their registration)
+from skymill.tasks import deblend, flux, mask_flux, pictures  # noqa: F401  (imported for their registration)
 from skymill.tasks.registry import TASKS, Task
 
 

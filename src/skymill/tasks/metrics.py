@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import CatMetric, MeanAbsolutePercentageError, MeanMetric
 from torchmetrics.classification import BinaryJaccardIndex
 
+from skymill.models.branched_pictures import WHITE
 from skymill.models.outputs import Outputs
 from skymill.tasks.batch import Batch
 
@@ -98,3 +99,34 @@ class ImageMetrics(BlendMetrics):
         super().reset()
         self.psnr.reset()
         self.conservation.reset()
+
+
+class PictureMetrics(nn.Module):
+    """Figures of pictures.
+
+    ``picture_psnr`` and ``blend_picture_psnr`` (dB, mean over both pictures of each blend, whole levels, range 255): of
+    what is drawn, and of the blend's own picture in its place.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.means = nn.ModuleDict({"picture_psnr": MeanMetric(), "blend_picture_psnr": MeanMetric()})
+
+    def update(self, outputs: Outputs, batch: Batch) -> None:
+        """Add a batch."""
+        drawn = torch.round(outputs.layers.float())
+        true = torch.stack(batch.layers(drawn.shape[-1]), dim=1)
+        blend = batch.middle(batch.image, drawn.shape[-1])[:, None].expand_as(true)
+        for metric, seen in zip(self.means.values(), (drawn, blend), strict=True):
+            # A picture without a wrong pixel has no finite ratio: one wrong level in all of it counts there.
+            squared = (seen - true).square().mean(dim=(2, 3)).clamp(min=1 / true[0, 0].numel())
+            metric.update(10 * torch.log10(WHITE**2 / squared))
+
+    def compute(self) -> dict[str, float]:
+        """Return the figures of all batches since the last reset."""
+        return {name: float(metric.compute()) for name, metric in self.means.items()}
+
+    def reset(self) -> None:
+        """Start anew."""
+        for metric in self.means.values():
+            metric.reset()

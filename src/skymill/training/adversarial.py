@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skymill.config.train import CriticConfig, TrainConfig, critic_of
+from skymill.config.critic import CriticConfig
+from skymill.config.train import TrainConfig, critic_of
 from skymill.models.critic import LAYERS, Critic, adversarial_loss, critic_loss
 from skymill.models.outputs import Outputs
 from skymill.rng import rng

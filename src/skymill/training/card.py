@@ -84,7 +84,9 @@ class Card(TrainingCard):
     start: str | None = Field(
         None, description="What the training started from: model, version, checksum; null: nothing."
     )
-    calibration: Calibration = Field(description="What its errors are worth, from the validation blends.")
+    calibration: Calibration | None = Field(
+        None, description="What its errors are worth, from the validation blends; null: it measures nothing."
+    )
     probe: tuple[float, ...] = Field(description="What it gives for the stamps of skymill.training.probe.")
     test: dict[str, str] = Field({}, description="Figures of test blends, with their 95 % intervals.")
     intended_use: str = Field(INTENDED_USE, description="What it is for.")

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from skymill.provenance.atomic import atomic_path, write_text
 
-FIGURES_OF_MERIT = {"flux_mape": "percent", "average_precision": "", "reduced_chi2": "", "image_psnr": "dB"}
+FIGURES_OF_MERIT = {
+    "flux_mape": "percent",
+    "average_precision": "",
+    "reduced_chi2": "",
+    "picture_psnr": "dB",
+    "image_psnr": "dB",
+}
 """What says best how a training goes, the first that a history has, with its unit."""
 
 OF_A_CRITIC = ("critic_loss", "adversarial_loss")

@@ -41,14 +41,22 @@ def probe_stamps(size_px: int) -> Tensor:
 
 
 @torch.no_grad()
-def probe(network: nn.Module, task: Task, calibration: Calibration, input_px: int) -> tuple[float, ...]:
-    """Return what a model gives for the stamps: fluxes and both ends of the 68 % interval, background rms."""
+def probe(
+    network: nn.Module, task: Task, calibration: Calibration | None, input_px: int
+) -> tuple[float, ...]:
+    """Return what a model gives for the stamps: fluxes and both ends of the 68 % interval, background rms.
+
+    One that draws pictures is shown the stamps as levels: the mean and the middle pixel of each picture.
+    """
     parameter = next(network.parameters())
     stamps = probe_stamps(input_px).to(parameter.device)
     condition = torch.zeros((len(stamps), len(CONDITIONS)), device=parameter.device)
     was_training = network.training
     outputs = network.eval()(task.inputs(stamps, condition))
     network.train(was_training)
+    if not task.config.measures:
+        middle = outputs.layers[:, :, input_px // 2, input_px // 2]
+        return tuple(torch.cat([outputs.layers.mean(dim=(2, 3)), middle]).flatten().tolist())
     columns = task.columns(outputs, stamps, calibration)
     return tuple(float(value) for name in PROBED for value in columns[name])
 

@@ -31,7 +31,7 @@ from skymill.tasks.build import build_task
 from skymill.tasks.calibration import Calibration, calibrate
 from skymill.tasks.registry import Task
 from skymill.training.adversarial import training_module
-from skymill.training.augment import Augment, validation_window_px, window_px
+from skymill.training.augment import validation_window_px, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
 from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
@@ -45,6 +45,7 @@ from skymill.training.loop import (
     wants_progress,
 )
 from skymill.training.noise import build_batch_noise
+from skymill.training.pictures import LIMITS, USE, augmenting
 from skymill.training.probe import probe
 from skymill.training.processes import ONE, Processes, run_processes
 from skymill.training.start import start_from
@@ -197,7 +198,8 @@ def _prepare(
     if config.start is not None:
         start_from(network, config, files["start"])
     tile = Tile.read(files["noise_tile"]) if "noise_tile" in files else None
-    augment = Augment(
+    augment = augmenting(
+        config.task,
         training.augment,
         config.input_px,
         seed,
@@ -301,7 +303,12 @@ def _write_products(
     weights = load_file(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
     network = module.network.to(device).eval()
-    calibration = calibrate_network(network, module.task, _validation(module, validation, device))
+    calibration, words = None, {"intended_use": USE, "limits": LIMITS}
+    if config.task.measures:
+        calibration, words = (
+            calibrate_network(network, module.task, _validation(module, validation, device)),
+            {},
+        )
     facts = training_facts(recipe, config, module, device, processes)
     if before is not None:
         facts["hours"] += before.hours
@@ -310,6 +317,7 @@ def _write_products(
         )
     card = Card(
         **facts,
+        **words,
         network=config.network,
         task=config.task,
         population=params["population"],

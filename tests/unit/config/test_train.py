@@ -119,6 +119,13 @@ def test_only_networks_with_images_can_learn_to_deblend():
         ModelConfig.model_validate({"network": {"kind": kind}, "task": {"kind": "deblend"}})
 
 
+def test_pictures_are_at_least_as_large_as_the_window_of_their_similarity():
+    pictures = {"network": {"kind": "branched_pictures"}, "task": {"kind": "pictures"}}
+    with pytest.raises(ValidationError, match="at least 12 for pictures, found 8"):
+        ModelConfig.model_validate({**pictures, "input_px": 8})
+    assert ModelConfig.model_validate({**pictures, "input_px": 12}).input_px == 12
+
+
 def test_a_network_that_draws_has_no_masks():
     with pytest.raises(ValidationError, match="expected one with masks"):
         ModelConfig.model_validate({"network": {"kind": "branched"}, "task": {"kind": "mask_flux"}})

@@ -20,7 +20,7 @@ def perfect(task, image: torch.Tensor, flux: torch.Tensor) -> Outputs:
 
 
 def test_the_tasks_are_registered():
-    assert TASKS.names() == ["deblend", "flux", "mask_flux"]
+    assert TASKS.names() == ["deblend", "flux", "mask_flux", "pictures"]
 
 
 # Magnitudes 14 to 23 are a factor of 4,000 in flux.

@@ -250,6 +250,7 @@ SMALL = {
         "root_widths": [4, 8],
         "root_blocks": 1,
     },
+    "branched_pictures": {"root_widths": [4, 8], "root_blocks": 1},
 }
 
 
