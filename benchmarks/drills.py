@@ -210,15 +210,17 @@ def chunk_cancelled(drill: Drill) -> None:
 
 
 def disk_full(drill: Drill) -> None:
-    """The disk of the products is full; then there is room and the run is started again."""
+    """The disk of the products is full while jobs run; then there is room and the run is started again."""
     products = drill.folder / "results"
     products.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(products)], check=True)
+    run = drill.start()
+    drill.running("ingest_chunk", "0-2")
     ballast = products / "ballast"
-    with suppress(OSError), ballast.open("wb") as file:
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    drill.notes.append(f"exit {drill.finish()}, {said(drill, 'No space left on device')}")
+    drill.notes.append(f"exit {run.wait()}, {said(drill, 'No space left on device')}")
     ballast.unlink()
     subprocess.run(["mount", "-o", f"remount,size={8 * DISK_MB}m", str(products)], check=True)
     drill.notes.append(f"again: exit {drill.finish()}")

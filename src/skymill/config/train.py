@@ -331,8 +331,8 @@ class ModelConfig(ConfigModel):
             )
         if self.network.gives_pictures and self.input_px < LEAST_PICTURE_PX:
             raise ValueError(
-                f"input_px: expected at least {LEAST_PICTURE_PX} for pictures, found {self.input_px}: SSIM looks through "
-                "a window of 11 px"
+                f"input_px: expected at least {LEAST_PICTURE_PX} for pictures, found {self.input_px}: SSIM looks "
+                "through a window of 11 px"
             )
         if self.task.needs_images and not self.network.gives_images:
             raise ValueError(

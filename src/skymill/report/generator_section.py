@@ -67,11 +67,6 @@ class Anomaly:
     lines: tuple[str, ...]
 
 
-def is_of_generator(dataset: str) -> bool:
-    """Whether a dataset of the figures is what a generator is judged by, and no source was measured."""
-    return dataset.startswith(("generated:", "anomaly:"))
-
-
 def generator_context(inventory: Inventory, scores: Scores) -> dict[str, Any]:
     """Return what the section shows: one entry for each generator, one wall for each tile whose sources have scores.
 

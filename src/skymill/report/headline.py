@@ -9,7 +9,7 @@ from math import floor, log10
 from skymill.metrics.record import MetricRecord
 from skymill.report.blend_sets import BLEND_SETS
 from skymill.report.look import Palette, Style
-from skymill.report.scores import Scores
+from skymill.report.scores import Scores, is_measured
 
 COLUMNS = {
     "flux_mape": ("flux MAPE", "%"),
@@ -65,7 +65,7 @@ def headline_blocks(scores: Scores, palette: Palette, networks: Sequence[str]) -
     """
     return [
         _block(scores, palette, dataset, subset, networks if dataset in BLEND_SETS else ())
-        for dataset in scores.datasets
+        for dataset in filter(is_measured, scores.datasets)
         for subset in (BOTH, "all")
         if subset in scores.subsets(dataset)
     ]

@@ -34,7 +34,7 @@ from skymill.report.facts import (
 )
 from skymill.report.figures_run import duration, times_panel
 from skymill.report.gallery import Wall, gallery
-from skymill.report.generator_section import generator_context, is_of_generator
+from skymill.report.generator_section import generator_context
 from skymill.report.headline import COLUMNS, headline_blocks
 from skymill.report.inventory import Inventory
 from skymill.report.look import Palette
@@ -42,9 +42,9 @@ from skymill.report.models_section import model_context
 from skymill.report.models_table import models_table
 from skymill.report.pictures_section import pictures_context
 from skymill.report.published import CITATION, published_datasets
-from skymill.report.restored_section import is_of_restorer, restored_context
+from skymill.report.restored_section import restored_context
 from skymill.report.results import Results, blend_groups, dataset_groups
-from skymill.report.scores import Scores
+from skymill.report.scores import Scores, is_measured
 from skymill.report.summary import found_by, lead, limits
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,7 @@ class Material:
     @property
     def palette(self) -> Palette:
         """Styles of all detectors, those of the figures included."""
-        records = (one for one in self.scores.records if not is_of_restorer(one.dataset))
-        measured = (one.detector for one in records if not is_of_generator(one.dataset))
+        measured = (one.detector for one in self.scores.records if is_measured(one.dataset))
         names = [*self.inventory.detectors, *measured]
         return Palette(list(dict.fromkeys(names)))
 

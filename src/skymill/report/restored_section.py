@@ -45,11 +45,6 @@ CAPTION = (
 PREFIX = "restored:"
 
 
-def is_of_restorer(dataset: str) -> bool:
-    """Whether a dataset of the figures is what a restorer is judged by, and no source was measured."""
-    return dataset.startswith(PREFIX)
-
-
 def restored_context(inventory: Inventory, scores: Scores) -> dict[str, Any]:
     """Return what the section shows: one entry for each network that was compared.
 

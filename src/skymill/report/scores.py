@@ -10,7 +10,14 @@ from pathlib import Path
 from skymill.errors import DataError
 from skymill.metrics.record import MetricRecord, from_json
 
+JUDGED = ("generated:", "anomaly:", "restored:", "pictures:")
+"""Begins names of what networks that draw are judged by."""
 BIN = re.compile(r"(?P<quantity>[a-z_0-9]+):(?P<low>-?[0-9.e+-]+?)-(?P<high>-?[0-9.e+-]+)")
+
+
+def is_measured(dataset: str) -> bool:
+    """Whether sources of a dataset were measured; if not, it is what a network that draws is judged by."""
+    return not dataset.startswith(JUDGED)
 
 
 @dataclass(frozen=True, order=True)

@@ -12,7 +12,6 @@ from skymill.metrics.record import MetricRecord
 from skymill.report import generator_section
 from skymill.report.generator_section import (
     generator_context,
-    is_of_generator,
     most_anomalous,
     roc_panel,
     spectrum_panel,
@@ -96,11 +95,6 @@ def test_the_most_anomalous_primary_sources_come_first():
     flags = np.array([0, 0, 0, int(Flag.BLENDED), 0, int(Flag.SATURATED)])
 
     assert most_anomalous(score, primary, flags).tolist() == [4, 3, 0]
-
-
-def test_what_generators_are_judged_by_is_no_detector_s_dataset():
-    assert is_of_generator("generated:vae") and is_of_generator("anomaly:vae")
-    assert not is_of_generator("injected:sky")
 
 
 def test_each_tile_has_one_wall_whoever_measured_it(tmp_path, scores, monkeypatch):

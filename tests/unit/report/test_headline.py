@@ -103,3 +103,11 @@ def test_blocks_of_a_whole_run(scores, palette):
     assert all(len(block.rows) == 6 for block in blocks)
     # The fake networks are better than the fake baselines by far more than the intervals.
     assert blocks[0].rows[0].cells[0].is_best
+
+
+def test_what_networks_that_draw_are_judged_by_is_no_measurement():
+    judged = [f"{kind}:any" for kind in ("generated", "anomaly", "restored", "pictures")]
+    records = [record(7.0, 6.8, 7.2, dataset=dataset) for dataset in [*judged, "injected:sky"]]
+
+    (block,) = headline_blocks(Scores(records), Palette(["unet"]), ())
+    assert block.title == "Galaxies injected into sky"

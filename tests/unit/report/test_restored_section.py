@@ -7,7 +7,7 @@ import pytest
 from skymill.errors import DataError
 from skymill.metrics.record import MetricRecord
 from skymill.report.inventory import Entry, Inventory
-from skymill.report.restored_section import HEADER, is_of_restorer, restored_context
+from skymill.report.restored_section import HEADER, restored_context
 from skymill.report.scores import Scores
 
 SETTINGS = ("psf:1.3/noise:2", "psf:1.79/noise:10")
@@ -61,6 +61,5 @@ def test_a_picture_that_is_missing_is_said(inventory, scores, tmp_path):
         restored_context(inventory, scores)
 
 
-def test_datasets_of_restorers_are_no_detectors():
-    assert is_of_restorer("restored:mine") and not is_of_restorer("test_blends")
+def test_a_run_without_restorers_shows_none():
     assert restored_context(Inventory([]), Scores([])) == {"restorers": []}
