@@ -132,3 +132,20 @@ def test_a_killed_run_is_cancelled_unlocked_and_goes_on(cluster, both, make_smal
     ]
     assert truths[0].read_bytes() == truths[1].read_bytes()
     assert not list(workflow.folder.rglob(".partial-*"))
+
+
+def test_two_processes_under_srun_train_what_one_does(cluster, both, make_small):
+    here, _ = both
+    workflow = make_small("two-processes")
+    two = ("train_model:mpi=srun", "train_model:nodes=1", "train_model:tasks_per_node=2")
+    run = start([*on_slurm(workflow, "train"), "--set-resources", *two], workflow)
+    assert run.wait() == 0, printed(workflow)
+
+    one, shared = (next(each.folder.glob("results/artifacts/train/cnn/*")) for each in (here, workflow))
+    assert yaml.safe_load((shared / "model.yaml").read_text())["processes"] == 2
+    assert shared.name == one.name
+    losses = [
+        [float(line.split(",")[1]) for line in (folder / "history.csv").read_text().splitlines()[1:]]
+        for folder in (one, shared)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
