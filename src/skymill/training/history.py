@@ -8,7 +8,12 @@ from pathlib import Path
 
 from skymill.provenance.atomic import atomic_path, write_text
 
-FIGURES_OF_MERIT = {"flux_mape": "percent", "average_precision": "", "reduced_chi2": ""}
+FIGURES_OF_MERIT = {
+    "flux_mape": "percent",
+    "average_precision": "",
+    "reduced_chi2": "",
+    "largest_distance": "sigma",
+}
 """What says best how a training goes, the first that a history has, with its unit."""
 
 OF_A_CRITIC = ("critic_loss", "adversarial_loss")
