@@ -96,7 +96,8 @@ def judge_generator(
             log.info("%s %s: %.4g [%.4g, %.4g]", one.subset, one.metric, one.value, one.low, one.high)
         write_text(folder / METRICS, to_json([*drawn, *found]))
         write_text(folder / CURVES, json.dumps({**curves, "roc": roc}, allow_nan=False))
-        draw_portraits(folder, model, pair.real, pair.drawn, seed)
+        mag = float(np.median(pair.known["mag"]))
+        draw_portraits(folder, model, (pair.real, pair.drawn), pair.looks, mag, seed)
         record.rows = len(pair.real)
         record.extra["figures"] = len(drawn) + len(found)
 
@@ -114,15 +115,18 @@ class _Pair:
         self.real = real[rows]["image"][:, 0].double().numpy()
         self.side_px = self.real.shape[-1]
         self.electrons = survey.gain_e_per_unit * survey.background_rms
-        self.drawn = np.stack([self._draw(model, row) for row in rows]).astype(np.float64)
+        self.looks, self.drawn = self.draw(model)
 
-    def _draw(self, model: GeneratorModel, row: int) -> NDArray[np.float32]:
-        mag, flux, re_px, dx, dy = (
-            float(self.known[name][row]) for name in ("mag", "flux", "re_px", "dx", "dy")
-        )
-        generator = rng(self.seed, "judge", self.name, int(row))
-        latent = model.network.mixture.draw(np.array([mag, np.log(re_px)]), generator)
-        return draw_one(model.network, latent, flux, re_px, (dx, dy), self.side_px)
+    def draw(self, model: GeneratorModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Draw a galaxy beside each real one, of its magnitude, size and place: looks, and images without noise."""
+        looks, images = [], []
+        names = ("mag", "flux", "re_px", "dx", "dy")
+        for row, galaxy in enumerate(zip(*(self.known[name].tolist() for name in names), strict=True)):
+            mag, flux, re_px, *offset = galaxy
+            generator = rng(self.seed, "judge", self.name, row)
+            looks.append(model.network.draw(mag, re_px, generator))
+            images.append(draw_one(model.network, looks[-1], flux, re_px, tuple(offset), self.side_px))
+        return np.stack(looks), np.stack(images).astype(np.float64)
 
     def records(self, dataset: str) -> tuple[list[MetricRecord], dict[str, Any]]:
         """Return the figures of drawn galaxies, and the curves of the page."""

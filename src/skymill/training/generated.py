@@ -132,5 +132,5 @@ def draw_one(
 ) -> NDArray[np.float32]:
     """Draw one galaxy of exactly that half-light radius before the PSF, (size, size)."""
     row = torch.from_numpy(look.astype(np.float32))[None]
-    columns = (torch.tensor([flux]), torch.tensor([re_px]), torch.tensor([offset]))
+    columns = (torch.tensor([each], dtype=torch.float32) for each in (flux, re_px, offset))
     return network.decode(row, *columns, size, is_exact=True)[0, 0].numpy()
