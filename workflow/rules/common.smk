@@ -131,6 +131,7 @@ def execution_of(key, default=None):
             **run_config.trained(),
             **run_config.trained_finders(),
             **run_config.generators,
+            **run_config.half_generators(),
         }
         found = getattr(networks[wildcards.name].training, key)
         found = default if found is None else found

@@ -62,16 +62,24 @@ class WganConfig(CanvasNetworkConfig):
     style: PositiveInt = Field(
         64, description="Units of the layers that turn latent numbers, flux and size into a look."
     )
-    critic_widths: Widths = Field(
-        (24, 48, 64, 64), description="Channels of the critic at half, a quarter, … the side."
+    critic_widths: Annotated[tuple[PositiveInt, ...], Field(min_length=3, max_length=5)] = Field(
+        (32, 64, 96), description="Channels of the critic at half, a quarter, … the side of what it sees."
     )
     critic_dense: PositiveInt = Field(128, description="Units of the critic's dense layers.")
     critic_steps: PositiveInt = Field(
-        3, le=100, description="Steps of the critic for each step of the network that draws."
+        4, le=100, description="Steps of the critic for each step of the network that draws."
+    )
+    critic_depth: Range = Field(
+        (0.02, 0.2),
+        description="Noise of what the critic sees, in units of the survey's, as `noise.depth` is for the encoder; "
+        "galaxies that have noise of their own need as much here.",
+    )
+    learning_rate_ratio: PositiveFloat = Field(
+        3.0, le=100, description="Learning rate of the critic over that of the network that draws."
     )
     gradient_penalty: PositiveFloat = Field(10.0, description="Weight of the penalty on the critic's slope.")
     average: float = Field(
-        0.995,
+        0.998,
         ge=0,
         lt=1,
         description="Part of the running mean of the weights, which is what is kept, that a step leaves as it is.",
@@ -124,6 +132,11 @@ class GeneratorTrainConfig(TrainConfig):
         None,
         description="Epochs without improvement of the validation loss after which training stops; null: never.",
     )
+
+
+def halves_of(name: str) -> tuple[str, str]:
+    """Return the names of the two trainings on halves of a generator's galaxies; no configured name has a dot."""
+    return f"{name}.half1", f"{name}.half2"
 
 
 class GeneratorConfig(ConfigModel):

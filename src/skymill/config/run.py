@@ -15,7 +15,7 @@ from skymill.config.bound import BoundConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.finder import FinderConfig
-from skymill.config.generator import GeneratorConfig
+from skymill.config.generator import GeneratorConfig, halves_of
 from skymill.config.ingest import IngestConfig
 from skymill.config.scene import SceneConfig
 from skymill.config.simulate import FieldConfig, GeneratedPopulation, PopulationConfig, SplitConfig
@@ -196,6 +196,11 @@ class RunConfig(ConfigModel):
                 raise ValueError(
                     f"{where}: expected one of {', '.join(learnable) or 'none'}, found '{generator.population}'"
                 )
+            if generator.halves and (kind := self.populations[generator.population].kind) != "parametric":
+                raise ValueError(
+                    f"generators.{name}.halves: expected a population whose galaxies are each drawn once "
+                    f"(parametric), found {kind}"
+                )
             if (stamp_px := self.populations[generator.population].stamp_px) <= generator.input_px:
                 raise ValueError(
                     f"generators.{name}.input_px: expected less than the {stamp_px} px of populations."
@@ -218,6 +223,11 @@ class RunConfig(ConfigModel):
     def trained_generators(self) -> dict[str, GeneratorConfig]:
         """Return the networks that draw galaxies and that this run trains."""
         return self.generators if self.train == "models" else {}
+
+    def half_generators(self) -> dict[str, GeneratorConfig]:
+        """Return the networks that are trained on halves of a generator's galaxies, to find out what it remembers."""
+        split = {name: one for name, one in self.trained_generators().items() if one.halves}
+        return {half: one for name, one in split.items() for half in halves_of(name)}
 
     def shipped_generators(self) -> dict[str, str]:
         """Return the shipped networks that draw galaxies and that this run takes: folder by name."""

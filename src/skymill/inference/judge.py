@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
 from skymill.inference.anomaly import anomaly_of_blends, anomaly_records, false_alarms, score_stamps
 from skymill.inference.portraits import draw_portraits
-from skymill.metrics.memorisation import memorisation, turned_and_mirrored
+from skymill.metrics.memorisation import memorisation, turned_and_mirrored, two_models
 from skymill.metrics.morphology import morphology, power_spectrum
 from skymill.metrics.record import MetricRecord, to_json
 from skymill.metrics.samples import SampleDistance, sample_distances
@@ -50,6 +50,7 @@ def judge_generator(
     blend_stamps: str | Path,
     blend_truth: str | Path,
     folder: str | Path,
+    halves: Sequence[str | Path] = (),
 ) -> None:
     """Compare a generator's galaxies with those of the test side, and its anomaly scores of blends and single galaxies.
 
@@ -66,6 +67,8 @@ def judge_generator(
     folder : path
         Gets ``metrics.json`` (records of the datasets ``generated:<name>`` and ``anomaly:<name>``), ``curves.json``
         (what the page draws), pictures and ``provenance.json``.
+    halves : sequence of path
+        The same network trained on the first and on the second half of the galaxies: folders, or cards within them.
 
     Raises
     ------
@@ -89,6 +92,13 @@ def judge_generator(
         drawn, curves = pair.records(f"generated:{name}")
         train = GalaxyData(stamps, truth, "train", survey, MEMORY_PX - 1)
         drawn += pair.memory(f"generated:{name}", train)
+        if halves:
+            learned = [
+                GalaxyData(stamps, truth, "train", survey, MEMORY_PX - 1, (number, seed)) for number in (1, 2)
+            ]
+            drawn += pair.memory_of_halves(
+                f"generated:{name}", [load_generator(each) for each in halves], learned
+            )
         scores = anomaly_of_blends(model, blend_stamps, blend_truth, survey)
         found, roc = anomaly_records(scores, f"anomaly:{name}", name)
         found += false_alarms(pair.scores_alone(model), f"anomaly:{name}", name)
@@ -258,6 +268,23 @@ class _Pair:
         return [
             self._record("memorisation_ratio", dataset, "noise_free", found.ratio, "ratio", **ratio),
             self._record("memorisation_copies", dataset, "noise_free", found.copies, "fraction", **copies),
+        ]
+
+    def memory_of_halves(
+        self, dataset: str, models: Sequence[GeneratorModel], learned: Sequence[GalaxyData]
+    ) -> list[MetricRecord]:
+        """Say how often galaxies of two networks are nearer to the half that theirs has seen than to the other."""
+        first = self.side_px // 2 - MEMORY_PX // 2
+        box = slice(first, first + MEMORY_PX)
+        drawn = [normed(self.draw(model)[1][:, box, box]) for model in models]
+        known = [turned_and_mirrored(normed(one.image[:, 0].double().numpy())) for one in learned]
+        found = two_models((drawn[0], drawn[1]), (known[0], known[1]))
+        ends = {"low": found.nearer_low, "high": found.nearer_high}
+        return [
+            self._record(
+                "memorisation_nearer_own_half", dataset, "noise_free", found.nearer, "fraction", **ends
+            ),
+            self._record("memorisation_own_half_ratio", dataset, "noise_free", found.ratio, "ratio"),
         ]
 
 

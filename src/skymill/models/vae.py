@@ -160,7 +160,11 @@ class Decoder(nn.Module):
                 features, scale_factor=2.0, mode="bilinear", align_corners=False
             )
             features = functional.silu(convolution(features))
-        return self.canvas.normalised(self.head(features)[:, 0] + self.canvas.baseline)
+        return self.canvas.normalised(self.head(features)[:, 0] + self.profile(latent))
+
+    def profile(self, latent: Tensor) -> Tensor:
+        """Return the log light that learning starts from, (c, c), or one for each galaxy, (b, c, c)."""
+        return self.canvas.baseline
 
 
 class GalaxyNetwork(nn.Module):
@@ -174,6 +178,7 @@ class GalaxyNetwork(nn.Module):
         Side of the stamps that the encoder sees.
     """
 
+    decoder_kind: type[Decoder] = Decoder
     is_exact = False
     """Whether canvases are always scaled to a half-light radius of exactly 1, in training as well."""
 
@@ -181,7 +186,7 @@ class GalaxyNetwork(nn.Module):
         super().__init__()
         self.config, self.stamp_px = config, stamp_px
         self.guesser, self.encoder = Guesser(config, stamp_px), Encoder(config, stamp_px)
-        self.decoder = Decoder(config)
+        self.decoder = self.decoder_kind(config)
         psf = torch.zeros((self.fine_px(stamp_px),) * 2)
         psf[psf.shape[0] // 2, psf.shape[1] // 2] = 1.0
         self.register_buffer("psf", psf)

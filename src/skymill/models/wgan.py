@@ -19,11 +19,18 @@ from torch.nn import functional
 
 from skymill.config.generator import WganConfig
 from skymill.models.compress import asinh
-from skymill.models.vae import CONDITIONS, GENERATORS, SOFTENINGS, Decoder, GalaxyNetwork, Seen
+from skymill.models.vae import CONDITIONS, GENERATORS, Decoder, GalaxyNetwork, Seen
 
 LEVELS = 2
 """Times that canvas and critic grow by a factor of two."""
 SLOPE = 0.2
+VIEW_PX, VIEW_RE = 32, 4.0
+"""Side of what the critic sees, and the distance of its edge from the galaxy's centre, seen half-light radii."""
+PSF_PX = 1.5
+"""Half-light radius of a point, about: what critics see is larger than the galaxy by that, in quadrature."""
+BRIGHTNESSES = (0.3, 0.03)
+"""Units that what the critic sees is compressed in, flux per square of the seen half-light radius: one shows the core,
+the other the outskirts."""
 KNOWN = 2
 """ln flux and ln half-light radius."""
 
@@ -52,6 +59,21 @@ class Style(nn.Module):
         return torch.cat([elongation * torch.exp(change[:, :1].clamp(-3, 2)), others + change[:, 1:]], dim=1)
 
 
+class ProfileDecoder(Decoder):
+    """A decoder that starts from Sersic profiles, whose index the third number says.
+
+    A critic has to find out by itself that galaxies differ in their concentration; this is where it begins. The index
+    is ``2 exp(latent / 2)``, within 0.5 and 6, and ``b = 2 n - 1/3`` (Ciotti & Bertin 1999, A&A 352, 447, eq. 18, its
+    first terms).
+    """
+
+    def profile(self, latent: Tensor) -> Tensor:
+        """Return the log light of Sersic profiles, (b, c, c)."""
+        radius = self.canvas.place.norm(dim=-1).clamp(min=0.05)
+        index = (2 * torch.exp(latent[:, 2] / 2)).clamp(0.5, 6)[:, None, None]
+        return -(2 * index - 1 / 3) * radius ** (1 / index)
+
+
 @GENERATORS.register("wgan")
 class Wgan(GalaxyNetwork):
     """Style, decoder and PSF, which learned from a critic; guesser and encoder, which learned afterwards.
@@ -61,9 +83,10 @@ class Wgan(GalaxyNetwork):
     config : WganConfig
         Sizes of the layers.
     stamp_px : int
-        Side of the stamps that critic and encoder see.
+        Side of the stamps.
     """
 
+    decoder_kind = ProfileDecoder
     is_exact = True
 
     def __init__(self, config: WganConfig, stamp_px: int) -> None:
@@ -106,7 +129,7 @@ class CoarseHeads(nn.Module):
             maps.append(features)
         heads, level = [decoder.head, *self.heads], floor(coarseness)
         share, side = coarseness - level, decoder.canvas.baseline.shape[-1]
-        log_light = decoder.canvas.baseline
+        log_light = decoder.profile(look)
         for number, weight in ((level, 1 - share), (level + 1, share)):
             if weight > 0:
                 image = heads[number](maps[-1 - number])
@@ -116,74 +139,82 @@ class CoarseHeads(nn.Module):
 
 
 class WganCritic(nn.Module):
-    """Compressed stamps, with flux, size, place and noise → one verdict, high for true galaxies.
+    """Views of galaxies, with flux, size, place and noise → one verdict, high for true galaxies.
 
-    Without normalisation from one stamp to the next: the penalty is on the slope at each.
+    Without normalisation from one galaxy to the next: the penalty is on the slope at each.
 
     Parameters
     ----------
     config : WganConfig
         Widths.
-    stamp_px : int
-        Side of the stamps.
     """
 
-    def __init__(self, config: WganConfig, stamp_px: int) -> None:
+    def __init__(self, config: WganConfig) -> None:
         super().__init__()
         widths = config.critic_widths
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(*step, 3, stride=2, padding=1) for step in pairwise((len(SOFTENINGS), *widths))
+            nn.Conv2d(*step, 3, stride=2, padding=1) for step in pairwise((len(BRIGHTNESSES), *widths))
         )
         coarse = widths[1 : LEVELS + 1] if config.progressive else ()
         self.entrances = nn.ModuleList(
-            nn.Conv2d(len(SOFTENINGS), width, 3, stride=2, padding=1) for width in coarse
+            nn.Conv2d(len(BRIGHTNESSES), width, 3, stride=2, padding=1) for width in coarse
         )
-        side = stamp_px // 2 ** len(widths)
+        side = VIEW_PX // 2 ** len(widths)
         self.dense = nn.Linear(widths[-1] * side**2, config.critic_dense)
         self.join = nn.Linear(config.critic_dense + CONDITIONS, config.critic_dense)
         self.head = nn.Linear(config.critic_dense, 1)
 
-    def forward(self, stamps: Tensor, condition: Tensor, coarseness: float = 0.0) -> Tensor:
-        """Judge stamps (b, 3, y, x) of :func:`compressed`: (b,).
+    def forward(self, views: Tensor, condition: Tensor, coarseness: float = 0.0) -> Tensor:
+        """Judge galaxies: (b,).
 
         Parameters
         ----------
-        stamps : Tensor (b, 3, y, x)
-            What is judged.
+        views : Tensor (b, 2, y, x)
+            Of :func:`view`.
         condition : Tensor (b, 5)
             Of :meth:`skymill.models.vae.Seen.condition`.
         coarseness : float
             Levels of detail that are left out, 0 to 2; a broken one fades the finer of two levels in.
         """
         level = floor(coarseness)
-        share, features = coarseness - level, self._entered(stamps, level)
+        share, features = coarseness - level, self._entered(views, level)
         for number, convolution in enumerate(self.convolutions):
             if number <= level:
                 continue
             features = functional.leaky_relu(convolution(features), SLOPE)
             if share > 0 and number == level + 1:
-                features = (1 - share) * features + share * self._entered(stamps, number)
+                features = (1 - share) * features + share * self._entered(views, number)
         features = functional.leaky_relu(self.dense(features.flatten(1)), SLOPE)
         features = functional.leaky_relu(self.join(torch.cat([features, condition], dim=1)), SLOPE)
         return self.head(features)[:, 0]
 
-    def _entered(self, stamps: Tensor, level: int) -> Tensor:
-        """Return the features of the convolution `level` of stamps that are as coarse as it is used to."""
+    def _entered(self, views: Tensor, level: int) -> Tensor:
+        """Return the features of the convolution `level` of views that are as coarse as it is used to."""
         entrance = self.entrances[level - 1] if level else self.convolutions[0]
-        coarse = functional.avg_pool2d(stamps, 2**level) if level else stamps
+        coarse = functional.avg_pool2d(views, 2**level) if level else views
         return functional.leaky_relu(entrance(coarse), SLOPE)
 
 
-def compressed(seen: Seen) -> Tensor:
-    """Return noisy stamps in units of their noise, compressed in three ways: (b, 3, y, x)."""
-    image = seen.image / seen.noise[:, None, None, None]
-    return torch.cat([asinh(image / softening) for softening in SOFTENINGS], dim=1)
+def view(seen: Seen) -> Tensor:
+    """Return noisy galaxies as the critic sees them: all of one size and brightness, compressed, (b, 2, 32, 32).
+
+    The critic compares forms, for which it has to see them alike: flux and size are right in any case.
+    """
+    size, device = seen.image.shape[-1], seen.image.device
+    seen_re = torch.sqrt(seen.re_px**2 + PSF_PX**2)
+    axis = torch.linspace(-VIEW_RE, VIEW_RE, VIEW_PX, device=device)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    place = torch.stack([x, y], dim=-1) * seen_re[:, None, None, None] + seen.offset[:, None, None]
+    place = (place + size // 2) * 2 / (size - 1) - 1
+    image = functional.grid_sample(seen.image, place, padding_mode="zeros", align_corners=True)
+    image = image * (seen_re**2 / seen.flux)[:, None, None, None]
+    return torch.cat([asinh(image / unit) for unit in BRIGHTNESSES], dim=1)
 
 
 def gradient_penalty(
     critic: WganCritic, true: Tensor, drawn: Tensor, condition: Tensor, share: Tensor, coarseness: float = 0.0
 ) -> Tensor:
-    """Return the mean squared distance of the critic's slope from 1 between true and drawn stamps.
+    """Return the mean squared distance of the critic's slope from 1 between true and drawn galaxies.
 
     ``(|grad critic(x)| - 1)²`` at ``x = share true + (1 - share) drawn`` (Gulrajani et al. 2017, eq. 3).
 
@@ -191,8 +222,8 @@ def gradient_penalty(
     ----------
     critic : WganCritic
         The critic.
-    true, drawn : Tensor (b, 3, y, x)
-        Compressed stamps of galaxies of the same conditions.
+    true, drawn : Tensor (b, 2, y, x)
+        Views of galaxies of the same conditions.
     condition : Tensor (b, 5)
         These conditions.
     share : Tensor (b,)

@@ -100,7 +100,8 @@ def train_generator(
     ----------
     recipe : mapping
         :meth:`skymill.provenance.recipe.Recipe.to_dict` with ``seed``, ``survey`` and ``generator``
-        (:class:`~skymill.config.generator.GeneratorConfig`) among its parameters.
+        (:class:`~skymill.config.generator.GeneratorConfig`) among its parameters; with ``half``, 1 or 2, it learns from
+        that half of the galaxies alone.
     stamps, truth : str or Path
         The population, as :func:`skymill.simulate.gather.simulate_population` made it; only galaxies of the sides train
         and validation are used, and no points.
@@ -127,7 +128,11 @@ def train_generator(
         cpu_threads(config.training.threads),
     ):
         device = choose_device(config.training.device)
-        sides = [GalaxyData(stamps, truth, side, survey, config.input_px) for side in ("train", "validation")]
+        half = (int(params["half"]), int(params["seed"])) if "half" in params else None
+        sides = [
+            GalaxyData(stamps, truth, side, survey, config.input_px, part)
+            for side, part in (("train", half), ("validation", None))
+        ]
         _check_numbers(recipe["name"], config, *sides)
         log.info("training %s on %s", recipe["name"], describe_device(device))
         network, augment = _prepare(recipe, config, survey)

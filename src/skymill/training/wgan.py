@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from skymill.config.generator import WganConfig
 from skymill.config.train import TrainConfig
 from skymill.models.vae import Seen
-from skymill.models.wgan import CoarseHeads, Wgan, WganCritic, coarseness_at, compressed, gradient_penalty
+from skymill.models.wgan import CoarseHeads, Wgan, WganCritic, coarseness_at, gradient_penalty, view
 from skymill.rng import rng
 from skymill.training.galaxies import GalaxyAugment, GalaxyBatch
 from skymill.training.history import OF_A_CRITIC
@@ -53,12 +53,15 @@ class WganModule(BlendModule):
     """
 
     def __init__(self, network: Wgan, config: TrainConfig, augment: GalaxyAugment, identity: str) -> None:
+        depth = {"depth": network.config.critic_depth}
+        augment = copy.copy(augment)
+        augment.noise = augment.noise.model_copy(update=depth)
         super().__init__(network, WganTask(), config, augment, identity)
         self.automatic_optimization = False
         self.options: WganConfig = network.config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(rng(augment.seed, "generator", "critic").integers(2**62)))
-            self.critic = WganCritic(self.options, network.stamp_px)
+            self.critic = WganCritic(self.options)
         self.live = nn.ModuleDict(
             {part: copy.deepcopy(getattr(network, part)) for part in ("style", "decoder")}
         )
@@ -73,11 +76,11 @@ class WganModule(BlendModule):
         return [torch.optim.Adam(each, lr=self.config.learning_rate, betas=BETAS) for each in learning]
 
     def on_train_batch_start(self, windows: dict[str, Tensor], batch_index: int) -> None:
-        """Set the critic's learning rate to the network's."""
+        """Set the critic's learning rate beside the network's."""
         super().on_train_batch_start(windows, batch_index)
         network, critic = self.trainer.optimizers
         for group in critic.param_groups:
-            group["lr"] = network.param_groups[0]["lr"]
+            group["lr"] = self.options.learning_rate_ratio * network.param_groups[0]["lr"]
 
     def training_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
         """Let the critic learn several times from a batch, and the network once."""
@@ -86,21 +89,22 @@ class WganModule(BlendModule):
         done = (self.current_epoch + batch_index / self.trainer.num_training_batches) / self.config.max_epochs
         coarseness = coarseness_at(done) if self.options.progressive else 0.0
         for step in range(steps):
-            batch, generator = self._batch(windows, batch_index * (steps + 1) + step)
+            number = batch_index * (steps + 1) + step
             with torch.no_grad():
-                drawn = compressed(self._drawn(batch, coarseness, generator))
-                true, condition = compressed(batch.seen), batch.seen.condition()
-            share = generator.random(len(true), dtype=np.float32)
-            share = torch.from_numpy(share).to(true.device)
+                batch = self.augment(windows, self.current_epoch, number)
+                drawn = view(self._drawn(batch, coarseness))
+                true, condition = view(batch.seen), batch.seen.condition()
+            share = self._shares(number, len(true)).to(true.device)
             apart = self.critic(true, condition, coarseness) - self.critic(drawn, condition, coarseness)
             penalty = gradient_penalty(self.critic, true, drawn, condition, share, coarseness)
             judged = self.options.gradient_penalty * penalty - apart.mean()
             self._step(critic, judged)
 
-        batch, generator = self._batch(windows, batch_index * (steps + 1) + steps)
+        with torch.no_grad():
+            batch = self.augment(windows, self.current_epoch, batch_index * (steps + 1) + steps)
         self.critic.requires_grad_(requires_grad=False)
-        drawn = self._drawn(batch, coarseness, generator)
-        verdict = -self.critic(compressed(drawn), drawn.condition(), coarseness).mean()
+        drawn = self._drawn(batch, coarseness)
+        verdict = -self.critic(view(drawn), drawn.condition(), coarseness).mean()
         self._step(network, verdict)
         self.critic.requires_grad_(requires_grad=True)
         self._average(self.current_epoch * self.trainer.num_training_batches + batch_index)
@@ -109,14 +113,13 @@ class WganModule(BlendModule):
         for name, value in zip(OF_A_CRITIC, (judged, verdict), strict=True):
             self.sums[name].append(value.detach() * len(batch.image))
 
-    def _batch(self, windows: dict[str, Tensor], number: int) -> tuple[GalaxyBatch, np.random.Generator]:
-        """Return the batch of one step of the epoch, and random numbers for what is drawn beside it."""
-        with torch.no_grad():
-            batch = self.augment(windows, self.current_epoch, number)
-        return batch, rng(self.augment.seed, "generator", "critic", self.current_epoch, number)
+    def _shares(self, number: int, count: int) -> Tensor:
+        """Return where between true and drawn stamps the critic's slope is measured in one step of the epoch."""
+        generator = rng(self.augment.seed, "generator", "slope", self.current_epoch, number)
+        return torch.from_numpy(generator.random(count, dtype=np.float32))
 
-    def _drawn(self, batch: GalaxyBatch, coarseness: float, generator: np.random.Generator) -> Seen:
-        """Draw galaxies of the same fluxes, sizes and places as those of a batch, with noise of the same depth."""
+    def _drawn(self, batch: GalaxyBatch, coarseness: float) -> Seen:
+        """Draw galaxies of the same fluxes, sizes and places as those of a batch, with the same noise."""
         true = batch.seen
         look = self.live["style"](batch.draw, true.flux, true.re_px)
         if coarseness > 0:
@@ -125,7 +128,7 @@ class WganModule(BlendModule):
             canvas = self.live["decoder"](look)
         size = true.image.shape[-1]
         light = self.network.paint(canvas.float(), look, true.flux, true.re_px, true.offset, size)
-        return observed(self.augment, true, light, generator)
+        return observed(self.augment, batch, light)
 
     def _step(self, optimiser: Any, loss: Tensor) -> None:
         optimiser.zero_grad()
@@ -149,7 +152,7 @@ class WganModule(BlendModule):
         true, size = batch.seen, light.shape[-1]
         look = self.network.look(batch.draw, true.flux, true.re_px)
         model = self.network.decode(look, true.flux, true.re_px, true.offset, size)
-        drawn = observed(self.augment, true, model, generator)
+        drawn = observed(self.augment, batch, model)
         images = (each.image[:, 0].double().cpu().numpy() for each in (drawn, true))
         x, y = (size // 2 + true.offset.double().cpu().numpy()).T
         self.validation_metrics.update(*images, (x, y), depth)
@@ -180,7 +183,14 @@ class WganModule(BlendModule):
         self.film = list(checkpoint["skymill"]["film"])
 
 
-def observed(augment: GalaxyAugment, true: Seen, light: Tensor, generator: np.random.Generator) -> Seen:
-    """Return stamps of drawn light (b, 1, y, x) with the noise, flux, size and place of true ones."""
-    given = {"flux": true.flux, "re_px": true.re_px, "dx": true.offset[:, 0], "dy": true.offset[:, 1]}
-    return augment.observed(given, light, true.noise.cpu().numpy(), generator).seen
+def observed(augment: GalaxyAugment, batch: GalaxyBatch, light: Tensor) -> Seen:
+    """Return drawn light (b, 1, y, x) with the conditions and the noise of a batch.
+
+    The noise is the same, number by number, but for what the photons add. On average that changes nothing, and a
+    critic does not have to learn first that noise says nothing.
+    """
+    true, scale = (
+        batch.seen,
+        (augment.electrons + light.clamp(min=0)) / (augment.electrons + batch.light.clamp(min=0)),
+    )
+    return true._replace(image=light + (true.image - batch.light) * scale.sqrt())
