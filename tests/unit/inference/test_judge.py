@@ -105,7 +105,7 @@ def test_galaxies_that_are_too_round_are_noticed(model, survey):
 
 
 def test_copies_of_what_was_learned_are_noticed(pair):
-    other = SimpleNamespace(image=torch.from_numpy(pair.real[:60, 20:44, 20:44].astype(np.float32))[:, None])
+    other = SimpleNamespace(image=torch.from_numpy(pair.real[:50, 20:44, 20:44].astype(np.float32))[:, None])
     honest = by_key(pair.memory("generated:vae", other))
     # Now what is drawn is what was learned, a quarter turned.
     copied = SimpleNamespace(
