@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel, Range
 from skymill.config.finder import UNUSED
@@ -12,6 +12,15 @@ from skymill.config.train import AugmentConfig, TrainConfig
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)]
 
+
+def _positive(depth: tuple[float, float]) -> tuple[float, float]:
+    if depth[0] <= 0:
+        raise ValueError(f"expected noise above 0, found {depth[0]:g}")
+    return depth
+
+
+Depth = Annotated[Range, AfterValidator(_positive)]
+"""Smallest and largest noise in units of the survey's."""
 
 NOT_USED = (*UNUSED, "peak_reach_fwhm")
 """Ways of augmentation for stamps of blends only."""
@@ -69,7 +78,7 @@ class WganConfig(CanvasNetworkConfig):
     critic_steps: PositiveInt = Field(
         4, le=100, description="Steps of the critic for each step of the network that draws."
     )
-    critic_depth: Range = Field(
+    critic_depth: Depth = Field(
         (0.02, 0.2),
         description="Noise of what the critic sees, in units of the survey's, as `noise.depth` is for the encoder; "
         "galaxies that have noise of their own need as much here.",
@@ -103,7 +112,7 @@ GeneratorNetwork = Annotated[VaeConfig | WganConfig, Field(discriminator="kind")
 class NoiseRangeConfig(ConfigModel):
     """How deep the exposures are that the network is shown, and how well it has to fit them."""
 
-    depth: Range = Field(
+    depth: Depth = Field(
         (0.1, 1.0),
         description="Smallest and largest noise in units of the survey's, drawn evenly in the log for each stamp.",
     )
@@ -114,13 +123,6 @@ class NoiseRangeConfig(ConfigModel):
         description="Fraction of a pixel's light that counts as noise beside background and photons: without it the "
         "brightest galaxies alone say what is learned.",
     )
-
-    @field_validator("depth")
-    @classmethod
-    def _positive(cls, depth: tuple[float, float]) -> tuple[float, float]:
-        if depth[0] <= 0:
-            raise ValueError(f"expected noise above 0, found {depth[0]:g}")
-        return depth
 
 
 class GeneratorTrainConfig(TrainConfig):

@@ -47,22 +47,15 @@ def morphology(
         (second moments of the segment, px) and ``ellipticity`` (their (a² - b²) / (a² + b²)). NaN for a galaxy without
         a pixel above the threshold, or whose Petrosian radius is not within its image.
     """
-    total_px = TOTAL_RADII * petrosian_radius(images, x, y)
-    found = quick_morphology(images, x, y, threshold=threshold)
-    return {**found, "asymmetry": asymmetry(images, x, y, total_px, background_rms)}
-
-
-def quick_morphology(
-    images: NDArray, x: NDArray, y: NDArray, *, threshold: ArrayLike
-) -> dict[str, NDArray[np.float64]]:
-    """Return all statistics of :func:`morphology` but the asymmetry, which takes most of the time."""
     images = np.asarray(images, dtype=np.float64)
     parts = segments(images, x, y, threshold)
+    total_px = TOTAL_RADII * petrosian_radius(images, x, y)
     form = moments(np.where(parts, images, 0.0), x, y, np.inf)
     return {
         "gini": gini(images, parts),
         "m20": m20(images, parts),
-        "concentration": concentration(images, x, y, TOTAL_RADII * petrosian_radius(images, x, y)),
+        "concentration": concentration(images, x, y, total_px),
+        "asymmetry": asymmetry(images, x, y, total_px, background_rms),
         "size": form.size,
         "ellipticity": np.hypot(form.e1, form.e2),
     }

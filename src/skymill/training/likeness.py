@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from skymill.metrics.morphology import quick_morphology
+from skymill.metrics.morphology import morphology
 
 THRESHOLD = 3.0
 """Surface brightness at the edge of the segments that are measured, in units of the noise."""
@@ -17,7 +17,7 @@ NO_GALAXIES = 10.0
 class Likeness:
     """Distances between the distributions of drawn and of real galaxies' statistics, over a validation set.
 
-    Gini, M20, concentration, size and ellipticity (:func:`skymill.metrics.morphology.quick_morphology`); Wasserstein-1
+    Those of :func:`skymill.metrics.morphology.morphology`, which drawn galaxies are judged by as well; Wasserstein-1
     distances in standard deviations of the real ones, as in :func:`skymill.metrics.samples.sample_distances`.
     """
 
@@ -28,13 +28,11 @@ class Likeness:
 
     def update(self, drawn: NDArray, real: NDArray, place: tuple[NDArray, NDArray], noise: NDArray) -> None:
         """Add images (n, y, x) of drawn and of real galaxies at the same places (px), with noise (n,)."""
-        threshold = THRESHOLD * noise
-        self.drawn.append(quick_morphology(drawn, *place, threshold=threshold))
+        levels = {"threshold": THRESHOLD * noise, "background_rms": noise}
+        self.drawn.append(morphology(drawn, *place, **levels))
         # Real ones are the same in each epoch.
         number = len(self.real)
-        self.real.append(
-            quick_morphology(real, *place, threshold=threshold) if self.known is None else self.known[number]
-        )
+        self.real.append(morphology(real, *place, **levels) if self.known is None else self.known[number])
 
     def compute(self) -> dict[str, float]:
         """Return the distance of each statistic, and the largest."""

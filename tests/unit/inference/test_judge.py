@@ -105,7 +105,7 @@ def test_galaxies_that_are_too_round_are_noticed(model, survey):
 
 
 def test_copies_of_what_was_learned_are_noticed(pair):
-    other = SimpleNamespace(image=torch.from_numpy(pair.real[:50, 20:44, 20:44].astype(np.float32))[:, None])
+    other = SimpleNamespace(image=torch.from_numpy(pair.real[:30, 20:44, 20:44].astype(np.float32))[:, None])
     honest = by_key(pair.memory("generated:vae", other))
     # Now what is drawn is what was learned, a quarter turned.
     copied = SimpleNamespace(
@@ -117,6 +117,26 @@ def test_copies_of_what_was_learned_are_noticed(pair):
 
     assert caught["memorisation_ratio", "noise_free"].value < 0.5
     assert honest["memorisation_ratio", "noise_free"].value > caught["memorisation_ratio", "noise_free"].value
+
+
+def test_networks_that_remember_their_half_are_noticed(model, pair, survey):
+    first, second = Galaxies(model), Galaxies(model, elongated=1.2)
+    for half in (first, second):
+        half.image = half.image[:50, :, 20:44, 20:44]
+    pair_of_copies = _Pair(model, Galaxies(model), survey, seed=1)
+    drawn = [np.tile(half.image[:, 0].numpy(), (3, 1, 1))[:COUNT] for half in (first, second)]
+    stamps = [np.pad(each, ((0, 0), (20, 20), (20, 20))) for each in drawn]
+    caught = {}
+    pair_of_copies.draw = lambda copies: (None, stamps[copies])
+    for name, models in {"remembering": (0, 1), "exchanged": (1, 0)}.items():
+        caught[name] = by_key(pair_of_copies.memory_of_halves("generated:vae", models, (first, second)))
+    honest = by_key(pair.memory_of_halves("generated:vae", (model, model), (first, second)))
+    key = ("memorisation_nearer_own_half", "noise_free")
+
+    assert caught["remembering"][key].value == 1 and caught["exchanged"][key].value == 0
+    assert caught["remembering"]["memorisation_own_half_ratio", "noise_free"].value < 0.1
+    # The same network twice can know nothing of one half alone.
+    assert honest[key].value == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_radius_of_the_brightest_pixels():

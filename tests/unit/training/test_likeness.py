@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from skymill.metrics.morphology import morphology, quick_morphology
+from skymill.metrics.morphology import morphology
 from skymill.training.likeness import NO_GALAXIES, Likeness
 
 SIDE = 40
@@ -41,7 +41,7 @@ def test_distances_are_in_standard_deviations_of_the_real_ones(ratios):
     rounder = np.sqrt(ratios)
     likeness = updated(Likeness(), rounder, ratios)
     one, other = (
-        quick_morphology(galaxies(each), *place(40), threshold=3.0)["ellipticity"]
+        morphology(galaxies(each), *place(40), threshold=3.0, background_rms=0.0)["ellipticity"]
         for each in (rounder, ratios)
     )
     expected = wasserstein_distance(one, other) / other.std()
@@ -65,13 +65,3 @@ def test_galaxies_that_cannot_be_measured_are_far_away(ratios):
     likeness.update(0 * galaxies(ratios), galaxies(ratios), place(40), np.ones(40))
 
     assert likeness.compute()["largest_distance"] == NO_GALAXIES
-
-
-def test_quick_statistics_are_those_of_all(ratios):
-    images = galaxies(ratios)
-    quick = quick_morphology(images, *place(40), threshold=3.0)
-    whole = morphology(images, *place(40), threshold=3.0, background_rms=0.0)
-
-    assert set(whole) - set(quick) == {"asymmetry"}
-    for name, values in quick.items():
-        np.testing.assert_array_equal(values, whole[name])
