@@ -144,10 +144,11 @@ class WganModule(BlendModule):
                 mean.lerp_(now, 1 - kept)
 
     def validation_step(self, windows: dict[str, Tensor], batch_index: int) -> None:
-        """Draw a galaxy beside each of a batch, at the least noise; always with the same random numbers."""
+        """Draw a galaxy beside each of a batch, with the survey's noise; always with the same random numbers."""
         generator = rng(self.augment.seed, "generator", "likeness", batch_index)
         light = windows["image"][..., :-1, :-1]
-        depth = np.full(len(light), self.augment.noise.depth[0])
+        # With less, the asymmetry of smooth galaxies would have next to no spread to measure a distance in.
+        depth = np.ones(len(light))
         batch = self.augment.observed(windows, light, depth, generator)
         true, size = batch.seen, light.shape[-1]
         look = self.network.look(batch.draw, true.flux, true.re_px)
