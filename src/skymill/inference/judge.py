@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,9 @@ def judge_generator(
     seed = int(recipe["params"]["seed"])
     of_model = Path(generator) if Path(generator).is_dir() else Path(generator).parent
     files |= {"card": of_model / CARD, "weights": of_model / WEIGHTS}
+    for number, half in enumerate(halves, start=1):
+        of_half = Path(half) if Path(half).is_dir() else Path(half).parent
+        files |= {f"half{number}_card": of_half / CARD, f"half{number}_weights": of_half / WEIGHTS}
     with recording(recipe, folder, parents=files) as record:
         model = load_generator(of_model)
         survey = Survey.model_validate(recipe["params"]["survey"])
@@ -280,12 +284,14 @@ class _Pair:
         known = [turned_and_mirrored(normed(one.image[:, 0].double().numpy())) for one in learned]
         found = two_models((drawn[0], drawn[1]), (known[0], known[1]))
         ends = {"low": found.nearer_low, "high": found.nearer_high}
-        return [
+        records = [
             self._record(
                 "memorisation_nearer_own_half", dataset, "noise_free", found.nearer, "fraction", **ends
             ),
             self._record("memorisation_own_half_ratio", dataset, "noise_free", found.ratio, "ratio"),
         ]
+        # Both networks have drawn as many galaxies as there are real ones.
+        return [replace(record, n=2 * record.n) for record in records]
 
 
 def normed(images: NDArray) -> NDArray[np.float32]:

@@ -134,6 +134,7 @@ def test_networks_that_remember_their_half_are_noticed(model, pair, survey):
     key = ("memorisation_nearer_own_half", "noise_free")
 
     assert caught["remembering"][key].value == 1 and caught["exchanged"][key].value == 0
+    assert caught["remembering"][key].n == 2 * COUNT
     assert caught["remembering"]["memorisation_own_half_ratio", "noise_free"].value < 0.1
     # The same network twice can know nothing of one half alone.
     assert honest[key].value == pytest.approx(0.5, abs=0.01)
