@@ -3,6 +3,7 @@
 # needs   simulate/<population> that it learns from; for shipped networks nothing
 # makes   generator/<name>/<version>/weights.safetensors, model.yaml (card), history.csv, curves.png, film.png
 #         simulate/<population>/<version>/shards  of populations of kind generator
+#         generator/<name>.half1, .half2  the same of halves of the galaxies, for generators with `halves`
 # steps   one job a network, on a GPU if there is one; a job that was killed goes on from its last checkpoint. Then one
 #         job a shard of each population that it draws; simulate_population ties them together like any other. Shipped
 #         ones (config: pretrained_generators) are checked and taken as they are
@@ -34,7 +35,7 @@ rule train_generator:
     benchmark:
         "results/benchmarks/generator/{name}.{version}.tsv"
     wildcard_constraints:
-        name=one_of(run_config.trained_generators()),
+        name=one_of([*run_config.trained_generators(), *run_config.half_generators()]),
     conda:
         "../../envs/generator.yaml"
     threads: execution_of("threads", 1)

@@ -1,6 +1,7 @@
 # judge: what a network draws beside real galaxies, and what its anomaly scores tell apart
 #
-# needs   generator/<name> that this run trains, simulate/<population> that it learned from, blend/test
+# needs   generator/<name> that this run trains, simulate/<population> that it learned from, blend/test; with
+#         `halves`, generator/<name>.half1 and .half2
 # makes   judge/<name>/<version>/metrics.json, curves.json, samples.png, interpolations.png, traversals.png, plane.png
 # steps   one job a network
 
@@ -19,6 +20,8 @@ rule judge_generator:
         truth=input_of("judge", "truth"),
         blend_stamps=input_of("judge", "blend_stamps"),
         blend_truth=input_of("judge", "blend_truth"),
+        half_weights=input_of("judge", "half_weights"),
+        half_cards=input_of("judge", "half_card"),
     output:
         metrics=product_of("judge", "metrics.json"),
         curves=product_of("judge", "curves.json"),

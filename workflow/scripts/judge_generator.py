@@ -9,5 +9,6 @@ with job_log(snakemake.log[0]):
         truth=snakemake.input.truth,
         blend_stamps=snakemake.input.blend_stamps,
         blend_truth=snakemake.input.blend_truth,
+        halves=snakemake.input.half_cards,
         folder=snakemake.params.folder,
     )

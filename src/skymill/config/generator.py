@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel, Range
 from skymill.config.finder import UNUSED
@@ -13,14 +13,22 @@ from skymill.config.train import AugmentConfig, TrainConfig
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)]
 
 
+def _positive(depth: tuple[float, float]) -> tuple[float, float]:
+    if depth[0] <= 0:
+        raise ValueError(f"expected noise above 0, found {depth[0]:g}")
+    return depth
+
+
+Depth = Annotated[Range, AfterValidator(_positive)]
+"""Smallest and largest noise in units of the survey's."""
+
 NOT_USED = (*UNUSED, "peak_reach_fwhm")
 """Ways of augmentation for stamps of blends only."""
 
 
-class VaeConfig(ConfigModel):
-    """A variational autoencoder whose decoder ends in the survey's PSF."""
+class CanvasNetworkConfig(ConfigModel):
+    """What every network that draws galaxies has: an encoder, and a decoder that ends in the survey's PSF."""
 
-    kind: Literal["vae"] = Field("vae", description="Form of the network.")
     latent: int = Field(
         16, ge=3, le=256, description="Latent dimensions; the first two are the elongation of the galaxy."
     )
@@ -45,15 +53,66 @@ class VaeConfig(ConfigModel):
     supersampling: int = Field(
         2, ge=1, le=8, description="Points per pixel on which light is laid before the PSF."
     )
+
+
+class VaeConfig(CanvasNetworkConfig):
+    """A variational autoencoder."""
+
+    kind: Literal["vae"] = Field("vae", description="Form of the network.")
     components: PositiveInt = Field(
         32, le=512, description="Normal distributions of the mixture that latent numbers are drawn from."
     )
 
 
+class WganConfig(CanvasNetworkConfig):
+    """A network that learns from a critic what galaxies look like (WGAN-GP), and an encoder for it."""
+
+    kind: Literal["wgan"] = Field(description="Form of the network.")
+    style: PositiveInt = Field(
+        64, description="Units of the layers that turn latent numbers, flux and size into a look."
+    )
+    critic_widths: Annotated[tuple[PositiveInt, ...], Field(min_length=3, max_length=5)] = Field(
+        (32, 64, 96), description="Channels of the critic at half, a quarter, … the side of what it sees."
+    )
+    critic_dense: PositiveInt = Field(128, description="Units of the critic's dense layers.")
+    critic_steps: PositiveInt = Field(
+        4, le=100, description="Steps of the critic for each step of the network that draws."
+    )
+    critic_depth: Depth = Field(
+        (0.02, 0.2),
+        description="Noise of what the critic sees, in units of the survey's, as `noise.depth` is for the encoder; "
+        "galaxies that have noise of their own need as much here.",
+    )
+    learning_rate_ratio: PositiveFloat = Field(
+        3.0, le=100, description="Learning rate of the critic over that of the network that draws."
+    )
+    gradient_penalty: PositiveFloat = Field(10.0, description="Weight of the penalty on the critic's slope.")
+    average: float = Field(
+        0.998,
+        ge=0,
+        lt=1,
+        description="Part of the running mean of the weights, which is what is kept, that a step leaves as it is.",
+    )
+    progressive: bool = Field(
+        False,
+        description="Begin with coarse images and add finer ones: canvas and critic grow twice by a factor of two "
+        "in the first half of the training.",
+    )
+    encoder_epochs: PositiveInt = Field(
+        12, le=100_000, description="Epochs of the encoder, which learns after the network that draws."
+    )
+    encoder_learning_rate: PositiveFloat = Field(
+        2e-3, le=1, description="Largest learning rate of the encoder."
+    )
+
+
+GeneratorNetwork = Annotated[VaeConfig | WganConfig, Field(discriminator="kind")]
+
+
 class NoiseRangeConfig(ConfigModel):
     """How deep the exposures are that the network is shown, and how well it has to fit them."""
 
-    depth: Range = Field(
+    depth: Depth = Field(
         (0.1, 1.0),
         description="Smallest and largest noise in units of the survey's, drawn evenly in the log for each stamp.",
     )
@@ -64,13 +123,6 @@ class NoiseRangeConfig(ConfigModel):
         description="Fraction of a pixel's light that counts as noise beside background and photons: without it the "
         "brightest galaxies alone say what is learned.",
     )
-
-    @field_validator("depth")
-    @classmethod
-    def _positive(cls, depth: tuple[float, float]) -> tuple[float, float]:
-        if depth[0] <= 0:
-            raise ValueError(f"expected noise above 0, found {depth[0]:g}")
-        return depth
 
 
 class GeneratorTrainConfig(TrainConfig):
@@ -84,10 +136,18 @@ class GeneratorTrainConfig(TrainConfig):
     )
 
 
+def halves_of(name: str) -> tuple[str, str]:
+    """Return the names of the two trainings on halves of a generator's galaxies; no configured name has a dot."""
+    return f"{name}.half1", f"{name}.half2"
+
+
 class GeneratorConfig(ConfigModel):
     """A network that learns the galaxies of a population and draws new ones."""
 
-    network: VaeConfig = Field(VaeConfig(), description="The network.")
+    execution_keys: ClassVar[frozenset[str]] = frozenset({"halves"})
+    """Two more trainings on halves are artifacts of their own."""
+
+    network: GeneratorNetwork = Field(VaeConfig(), description="The network.")
     population: str = Field(
         pattern=NAME_PATTERN, description="Population whose isolated galaxies it learns; points are left out."
     )
@@ -101,6 +161,17 @@ class GeneratorConfig(ConfigModel):
     training: GeneratorTrainConfig = Field(
         GeneratorTrainConfig(), description="How it is trained; of augmentation, quarter turns and mirroring."
     )
+    halves: bool = Field(
+        False,
+        description="Train the same network on each half of its galaxies as well: whether it learns them by heart is "
+        "then judged by two networks, each of which does not know what the other has seen.",
+    )
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _of_a_kind(cls, network: Any) -> Any:
+        """Take a network without a kind for a variational autoencoder."""
+        return {"kind": "vae", **network} if isinstance(network, dict) else network
 
     @model_validator(mode="after")
     def _fits(self) -> GeneratorConfig:

@@ -15,8 +15,9 @@ from skymill.config.bound import BoundConfig
 from skymill.config.compare import CompareConfig, InjectConfig, ReportConfig
 from skymill.config.detect import CandidateConfig, DetectorConfig
 from skymill.config.finder import FinderConfig
-from skymill.config.generator import GeneratorConfig
+from skymill.config.generator import GeneratorConfig, halves_of
 from skymill.config.ingest import IngestConfig
+from skymill.config.known_keys import known_keys
 from skymill.config.restorer import RestorationConfig, RestorerConfig, check_restorers
 from skymill.config.scene import SceneConfig
 from skymill.config.simulate import FieldConfig, GeneratedPopulation, PopulationConfig, SplitConfig
@@ -209,6 +210,11 @@ class RunConfig(ConfigModel):
                 raise ValueError(
                     f"{where}: expected one of {', '.join(learnable) or 'none'}, found '{generator.population}'"
                 )
+            if generator.halves and (kind := self.populations[generator.population].kind) != "parametric":
+                raise ValueError(
+                    f"generators.{name}.halves: expected a population whose galaxies are each drawn once "
+                    f"(parametric), found {kind}"
+                )
             if (stamp_px := self.populations[generator.population].stamp_px) <= generator.input_px:
                 raise ValueError(
                     f"generators.{name}.input_px: expected less than the {stamp_px} px of populations."
@@ -231,6 +237,11 @@ class RunConfig(ConfigModel):
     def trained_generators(self) -> dict[str, GeneratorConfig]:
         """Return the networks that draw galaxies and that this run trains."""
         return self.generators if self.train == "models" else {}
+
+    def half_generators(self) -> dict[str, GeneratorConfig]:
+        """Return the networks that are trained on halves of a generator's galaxies, to find out what it remembers."""
+        split = {name: one for name, one in self.trained_generators().items() if one.halves}
+        return {half: one for name, one in split.items() for half in halves_of(name)}
 
     def shipped_generators(self) -> dict[str, str]:
         """Return the shipped networks that draw galaxies and that this run takes: folder by name."""
@@ -349,46 +360,7 @@ def _explain(item: Mapping[str, Any]) -> str:
     """Say in one line what is wrong with one key."""
     where = ".".join(str(part) for part in item["loc"]) or "the whole"
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key; known here: {', '.join(_known_keys(item['loc'][:-1]))}"
+        known = known_keys(RunConfig.model_json_schema(), item["loc"][:-1])
+        return f"{where}: unknown key; known here: {', '.join(known)}"
     found = "" if item["type"] == "missing" else f", found {item['input']!r:.80}"
     return f"{where}: {item['msg']}{found}"
-
-
-def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    """List the keys of the piece of configuration at `location`, walking the JSON schema down to it."""
-    schema = RunConfig.model_json_schema()
-    options = [schema]
-    for part in location:
-        options = [inner for option in options for inner in _step(schema, option, str(part))]
-    forms = [form for option in options for form in _forms(schema, option)]
-    return sorted({key for form in forms for key in form.get("properties", {})})
-
-
-def _forms(schema: Mapping, option: Mapping) -> list[Mapping]:
-    """Return the forms that a piece may take: one, several kinds, or a piece or null."""
-    option = _resolved(schema, option)
-    forms = [*option.get("oneOf", []), *option.get("anyOf", [])]
-    return [inner for form in forms for inner in _forms(schema, form)] or [option]
-
-
-def _step(schema: Mapping, option: Mapping, part: str) -> list[Mapping]:
-    """Go one key down; a discriminator's tag (``parametric``) picks one of several forms."""
-    option = _resolved(schema, option)
-    forms = [*option.get("oneOf", []), *option.get("anyOf", [])]
-    if forms:
-        mapping = option.get("discriminator", {}).get("mapping", {})
-        if part in mapping:
-            return [{"$ref": mapping[part]}]
-        return [inner for form in forms for inner in _step(schema, form, part)]
-    if part in option.get("properties", {}):
-        return [option["properties"][part]]
-    extra = option.get("additionalProperties")
-    patterns = list(option.get("patternProperties", {}).values())
-    return [*patterns, extra] if isinstance(extra, dict) else patterns
-
-
-def _resolved(schema: Mapping, option: Mapping) -> Mapping:
-    while "$ref" in option or "allOf" in option:
-        reference = option["$ref"] if "$ref" in option else option["allOf"][0]["$ref"]
-        option = schema["$defs"][reference.rsplit("/", 1)[-1]]
-    return option

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
 from skymill.inference.anomaly import anomaly_of_blends, anomaly_records, false_alarms, score_stamps
 from skymill.inference.portraits import draw_portraits
-from skymill.metrics.memorisation import memorisation, turned_and_mirrored
+from skymill.metrics.memorisation import memorisation, turned_and_mirrored, two_models
 from skymill.metrics.morphology import morphology, power_spectrum
 from skymill.metrics.record import MetricRecord, to_json
 from skymill.metrics.samples import SampleDistance, sample_distances
@@ -50,6 +51,7 @@ def judge_generator(
     blend_stamps: str | Path,
     blend_truth: str | Path,
     folder: str | Path,
+    halves: Sequence[str | Path] = (),
 ) -> None:
     """Compare a generator's galaxies with those of the test side, and its anomaly scores of blends and single galaxies.
 
@@ -66,6 +68,8 @@ def judge_generator(
     folder : path
         Gets ``metrics.json`` (records of the datasets ``generated:<name>`` and ``anomaly:<name>``), ``curves.json``
         (what the page draws), pictures and ``provenance.json``.
+    halves : sequence of path
+        The same network trained on the first and on the second half of the galaxies: folders, or cards within them.
 
     Raises
     ------
@@ -79,6 +83,9 @@ def judge_generator(
     seed = int(recipe["params"]["seed"])
     of_model = Path(generator) if Path(generator).is_dir() else Path(generator).parent
     files |= {"card": of_model / CARD, "weights": of_model / WEIGHTS}
+    for number, half in enumerate(halves, start=1):
+        of_half = Path(half) if Path(half).is_dir() else Path(half).parent
+        files |= {f"half{number}_card": of_half / CARD, f"half{number}_weights": of_half / WEIGHTS}
     with recording(recipe, folder, parents=files) as record:
         model = load_generator(of_model)
         survey = Survey.model_validate(recipe["params"]["survey"])
@@ -89,6 +96,13 @@ def judge_generator(
         drawn, curves = pair.records(f"generated:{name}")
         train = GalaxyData(stamps, truth, "train", survey, MEMORY_PX - 1)
         drawn += pair.memory(f"generated:{name}", train)
+        if halves:
+            learned = [
+                GalaxyData(stamps, truth, "train", survey, MEMORY_PX - 1, (number, seed)) for number in (1, 2)
+            ]
+            drawn += pair.memory_of_halves(
+                f"generated:{name}", [load_generator(each) for each in halves], learned
+            )
         scores = anomaly_of_blends(model, blend_stamps, blend_truth, survey)
         found, roc = anomaly_records(scores, f"anomaly:{name}", name)
         found += false_alarms(pair.scores_alone(model), f"anomaly:{name}", name)
@@ -96,7 +110,8 @@ def judge_generator(
             log.info("%s %s: %.4g [%.4g, %.4g]", one.subset, one.metric, one.value, one.low, one.high)
         write_text(folder / METRICS, to_json([*drawn, *found]))
         write_text(folder / CURVES, json.dumps({**curves, "roc": roc}, allow_nan=False))
-        draw_portraits(folder, model, pair.real, pair.drawn, seed)
+        mag = float(np.median(pair.known["mag"]))
+        draw_portraits(folder, model, (pair.real, pair.drawn), pair.looks, mag, seed)
         record.rows = len(pair.real)
         record.extra["figures"] = len(drawn) + len(found)
 
@@ -114,15 +129,18 @@ class _Pair:
         self.real = real[rows]["image"][:, 0].double().numpy()
         self.side_px = self.real.shape[-1]
         self.electrons = survey.gain_e_per_unit * survey.background_rms
-        self.drawn = np.stack([self._draw(model, row) for row in rows]).astype(np.float64)
+        self.looks, self.drawn = self.draw(model)
 
-    def _draw(self, model: GeneratorModel, row: int) -> NDArray[np.float32]:
-        mag, flux, re_px, dx, dy = (
-            float(self.known[name][row]) for name in ("mag", "flux", "re_px", "dx", "dy")
-        )
-        generator = rng(self.seed, "judge", self.name, int(row))
-        latent = model.network.mixture.draw(np.array([mag, np.log(re_px)]), generator)
-        return draw_one(model.network, latent, flux, re_px, (dx, dy), self.side_px)
+    def draw(self, model: GeneratorModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Draw a galaxy beside each real one, of its magnitude, size and place: looks, and images without noise."""
+        looks, images = [], []
+        names = ("mag", "flux", "re_px", "dx", "dy")
+        for row, galaxy in enumerate(zip(*(self.known[name].tolist() for name in names), strict=True)):
+            mag, flux, re_px, *offset = galaxy
+            generator = rng(self.seed, "judge", self.name, row)
+            looks.append(model.network.draw(mag, re_px, generator))
+            images.append(draw_one(model.network, looks[-1], flux, re_px, tuple(offset), self.side_px))
+        return np.stack(looks), np.stack(images).astype(np.float64)
 
     def records(self, dataset: str) -> tuple[list[MetricRecord], dict[str, Any]]:
         """Return the figures of drawn galaxies, and the curves of the page."""
@@ -255,6 +273,25 @@ class _Pair:
             self._record("memorisation_ratio", dataset, "noise_free", found.ratio, "ratio", **ratio),
             self._record("memorisation_copies", dataset, "noise_free", found.copies, "fraction", **copies),
         ]
+
+    def memory_of_halves(
+        self, dataset: str, models: Sequence[GeneratorModel], learned: Sequence[GalaxyData]
+    ) -> list[MetricRecord]:
+        """Say how often galaxies of two networks are nearer to the half that theirs has seen than to the other."""
+        first = self.side_px // 2 - MEMORY_PX // 2
+        box = slice(first, first + MEMORY_PX)
+        drawn = [normed(self.draw(model)[1][:, box, box]) for model in models]
+        known = [turned_and_mirrored(normed(one.image[:, 0].double().numpy())) for one in learned]
+        found = two_models((drawn[0], drawn[1]), (known[0], known[1]))
+        ends = {"low": found.nearer_low, "high": found.nearer_high}
+        records = [
+            self._record(
+                "memorisation_nearer_own_half", dataset, "noise_free", found.nearer, "fraction", **ends
+            ),
+            self._record("memorisation_own_half_ratio", dataset, "noise_free", found.ratio, "ratio"),
+        ]
+        # Both networks have drawn as many galaxies as there are real ones.
+        return [replace(record, n=2 * record.n) for record in records]
 
 
 def normed(images: NDArray) -> NDArray[np.float32]:

@@ -32,7 +32,12 @@ GAP = 2
 
 
 def draw_portraits(
-    folder: str | Path, model: GeneratorModel, real: NDArray, drawn: NDArray, seed: int
+    folder: str | Path,
+    model: GeneratorModel,
+    images: tuple[NDArray, NDArray],
+    looks: NDArray,
+    mag: float,
+    seed: int,
 ) -> None:
     """Write the PNG files :data:`PORTRAITS`: all on an asinh scale, each image from 0 to its brightest pixel.
 
@@ -42,54 +47,48 @@ def draw_portraits(
         Where to write.
     model : GeneratorModel
         The network.
-    real, drawn : ndarray (n, y, x)
-        Galaxies of the same magnitudes and sizes, without noise.
+    images : (ndarray (n, y, x), ndarray (n, y, x))
+        Real and drawn galaxies of the same magnitudes and sizes, without noise.
+    looks : ndarray (n, latent)
+        What the drawn ones were drawn from.
+    mag : float
+        Magnitude of the galaxies that are walked between.
     seed : int
         The run's seed.
     """
     folder = Path(folder)
-    mean, directions = strongest(model)
+    centre, directions = strongest(looks)
     generator = rng(seed, "judge", model.card.name, "walks")
     walks = np.linspace(-WIDEST, WIDEST, STEPS)
-    ends = [
-        model.network.mixture.draw(np.array([mean[-2], np.log(RE_PX)]), generator) for _ in range(2 * WALKS)
-    ]
+    ends = [model.network.draw(mag, RE_PX, generator) for _ in range(2 * WALKS)]
     shares = np.linspace(0, 1, STEPS)
     lines = [
         [one + share * (other - one) for share in shares]
         for one, other in zip(ends[::2], ends[1::2], strict=True)
     ]
-    centre = mean[:-2]
     sheets = {
         "interpolations.png": lines,
         "traversals.png": [[centre + step * direction for step in walks] for direction in directions[:WALKS]],
         "plane.png": [[centre + x * directions[0] + y * directions[1] for x in walks] for y in walks[::-1]],
     }
-    _write(folder / "samples.png", _pairs(real, drawn))
-    for name, latents in sheets.items():
-        _write(folder / name, [[_look(model, latent) for latent in row] for row in latents])
+    _write(folder / "samples.png", _pairs(*images))
+    for name, rows in sheets.items():
+        _write(folder / name, [[_picture(model, look) for look in row] for row in rows])
 
 
-def strongest(model: GeneratorModel) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Return the mixture's mean (latent numbers, magnitude, ln size) and its strongest latent directions.
+def strongest(looks: NDArray) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Return the mean of looks (n, latent) and the directions in which they vary most.
 
-    A direction is a principal axis of the latent numbers of the galaxies that were learned, one standard deviation
-    long; the longest comes first.
+    A direction is a principal axis, one standard deviation long; the longest comes first.
     """
-    mixture = model.network.mixture
-    weights, means, covariances = (
-        getattr(mixture, name).double().numpy() for name in ("weights", "means", "covariances")
-    )
-    mean = weights @ means
-    offset = means - mean
-    whole = np.einsum("m,mij->ij", weights, covariances) + np.einsum("m,mi,mj->ij", weights, offset, offset)
-    values, axes = np.linalg.eigh(whole[:-2, :-2])
+    values, axes = np.linalg.eigh(np.cov(looks.T))
     order = np.argsort(values)[::-1]
-    return mean, [np.sqrt(values[one]) * axes[:, one] for one in order]
+    # Rounding may leave the least variance below zero.
+    return looks.mean(axis=0), [np.sqrt(max(values[one], 0.0)) * axes[:, one] for one in order]
 
 
-def _look(model: GeneratorModel, latent: NDArray) -> NDArray[np.float32]:
-    return draw_one(model.network, latent, FLUX, RE_PX, (0.0, 0.0), PICTURE_PX)
+def _picture(model: GeneratorModel, look: NDArray) -> NDArray[np.float32]:
+    return draw_one(model.network, look, FLUX, RE_PX, (0.0, 0.0), PICTURE_PX)
 
 
 def _pairs(real: NDArray, drawn: NDArray) -> list[list[NDArray]]:

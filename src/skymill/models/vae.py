@@ -1,4 +1,4 @@
-"""A variational autoencoder of galaxies whose decoder ends in the survey's PSF.
+"""Networks of galaxies whose decoder ends in the survey's PSF, and the variational autoencoder among them.
 
 Kingma & Welling (2014, ICLR, arXiv:1312.6114); a PSF between the decoder and a likelihood that knows each pixel's
 noise is the idea of Lanusse et al. (2021, MNRAS 504, 5543). What the decoder gives is the galaxy itself, before PSF and
@@ -11,14 +11,20 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skymill.config.generator import VaeConfig
+from skymill.config.generator import CanvasNetworkConfig, VaeConfig
 from skymill.models.canvas import Canvas, elongation
 from skymill.models.compress import asinh
 from skymill.models.mixture import Mixture
+from skymill.registry import Registry
+
+GENERATORS: Registry[type[GalaxyNetwork]] = Registry("generator")
+"""Networks that draw galaxies, by kind; each is called with its options and the side of its stamps."""
 
 SOFTENINGS = (1.0, 10.0, 100.0)
 MARGIN_PX = 8
@@ -84,7 +90,7 @@ class VaeOutputs(NamedTuple):
 class Look(nn.Module):
     """Stamps → features."""
 
-    def __init__(self, config: VaeConfig, stamp_px: int) -> None:
+    def __init__(self, config: CanvasNetworkConfig, stamp_px: int) -> None:
         super().__init__()
         steps = list(pairwise((len(SOFTENINGS), *config.widths)))
         self.convolutions = nn.ModuleList(nn.Conv2d(*step, 3, stride=2, padding=1) for step in steps)
@@ -102,7 +108,7 @@ class Look(nn.Module):
 class Guesser(nn.Module):
     """Stamps → flux, size and place, from the pixels alone."""
 
-    def __init__(self, config: VaeConfig, stamp_px: int) -> None:
+    def __init__(self, config: CanvasNetworkConfig, stamp_px: int) -> None:
         super().__init__()
         self.look = Look(config, stamp_px)
         self.join, self.head = nn.Linear(config.dense + 1, config.dense), nn.Linear(config.dense, 4)
@@ -117,7 +123,7 @@ class Guesser(nn.Module):
 class Encoder(nn.Module):
     """Stamps, with flux, size and place → the distribution of latent numbers."""
 
-    def __init__(self, config: VaeConfig, stamp_px: int) -> None:
+    def __init__(self, config: CanvasNetworkConfig, stamp_px: int) -> None:
         super().__init__()
         self.look = Look(config, stamp_px)
         self.join = nn.Linear(config.dense + CONDITIONS, config.dense)
@@ -133,7 +139,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent numbers → log of the surface brightness on a canvas, of flux 1 and in half-light radii."""
 
-    def __init__(self, config: VaeConfig) -> None:
+    def __init__(self, config: CanvasNetworkConfig) -> None:
         super().__init__()
         first, *others = config.canvas_widths
         self.canvas = Canvas(config.canvas_px, config.extent_re)
@@ -154,57 +160,95 @@ class Decoder(nn.Module):
                 features, scale_factor=2.0, mode="bilinear", align_corners=False
             )
             features = functional.silu(convolution(features))
-        return self.canvas.normalised(self.head(features)[:, 0] + self.canvas.baseline)
+        return self.canvas.normalised(self.head(features)[:, 0] + self.profile(latent))
+
+    def profile(self, latent: Tensor) -> Tensor:
+        """Return the log light that learning starts from, (c, c), or one for each galaxy, (b, c, c)."""
+        return self.canvas.baseline
 
 
-class Vae(nn.Module):
-    """Encoder, decoder, PSF, and the mixture that latent numbers are drawn from.
+class GalaxyNetwork(nn.Module):
+    """Guesser, encoder, decoder and PSF: what draws galaxies and tells those that it cannot draw.
 
     Parameters
     ----------
-    config : VaeConfig
+    config : CanvasNetworkConfig
         Sizes of the layers.
     stamp_px : int
         Side of the stamps that the encoder sees.
     """
 
-    def __init__(self, config: VaeConfig, stamp_px: int) -> None:
+    decoder_kind: type[Decoder] = Decoder
+    is_exact = False
+    """Whether canvases are always scaled to a half-light radius of exactly 1, in training as well."""
+
+    def __init__(self, config: CanvasNetworkConfig, stamp_px: int) -> None:
         super().__init__()
         self.config, self.stamp_px = config, stamp_px
         self.guesser, self.encoder = Guesser(config, stamp_px), Encoder(config, stamp_px)
-        self.decoder = Decoder(config)
-        self.mixture = Mixture(config.components, config.latent + 2)
+        self.decoder = self.decoder_kind(config)
         psf = torch.zeros((self.fine_px(stamp_px),) * 2)
         psf[psf.shape[0] // 2, psf.shape[1] // 2] = 1.0
         self.register_buffer("psf", psf)
+
+    def forward(self, seen: Seen, draw: Tensor) -> VaeOutputs:
+        """Encode stamps, draw latent numbers with standard normal ones (b, latent), and decode them."""
+        mean, log_variance = self.encoder(seen)
+        look = self.look(mean + draw * torch.exp(0.5 * log_variance), seen.flux, seen.re_px)
+        model = self.decode(look, seen.flux, seen.re_px, seen.offset, seen.image.shape[-1])
+        return VaeOutputs(mean, log_variance, self.guesser(seen.image, seen.noise), model)
+
+    def look(self, latent: Tensor, flux: Tensor, re_px: Tensor) -> Tensor:
+        """Turn the encoder's latent numbers (b, latent) of galaxies into what the decoder takes: here the same."""
+        return latent
+
+    def recognised(self, seen: Seen) -> Tensor:
+        """Return what the decoder would draw these stamps from, (b, latent)."""
+        return self.look(self.encoder(seen)[0], seen.flux, seen.re_px)
+
+    def draw(self, mag: float, re_px: float, generator: np.random.Generator) -> NDArray[np.float64]:
+        """Draw what the decoder takes for a new galaxy of some magnitude and half-light radius, (latent,)."""
+        raise NotImplementedError
 
     def fine_px(self, stamp_px: int) -> int:
         """Return the side of the fine grid that light is laid on for stamps of some side."""
         return self.config.supersampling * (stamp_px + 2 * MARGIN_PX)
 
-    def forward(self, seen: Seen, draw: Tensor) -> VaeOutputs:
-        """Encode stamps, draw latent numbers with standard normal ones (b, latent), and decode them."""
-        mean, log_variance = self.encoder(seen)
-        latent = mean + draw * torch.exp(0.5 * log_variance)
-        model = self.decode(latent, seen.flux, seen.re_px, seen.offset, seen.image.shape[-1])
-        return VaeOutputs(mean, log_variance, self.guesser(seen.image, seen.noise), model)
-
-    def decode(self, latent: Tensor, flux: Tensor, re_px: Tensor, offset: Tensor, size: int) -> Tensor:
+    def decode(
+        self, look: Tensor, flux: Tensor, re_px: Tensor, offset: Tensor, size: int, *, is_exact: bool = False
+    ) -> Tensor:
         """Return noise-free stamps (b, 1, size, size) of galaxies, with the PSF.
 
         Parameters
         ----------
-        latent : Tensor (b, latent)
+        look : Tensor (b, latent)
             What they look like.
         flux, re_px, offset : Tensor (b,), (b,), (b, 2)
             As of :class:`Seen`; images are in the flux's unit.
         size : int
             Side of the stamps, even.
+        is_exact : bool
+            Whether half-light radii before the PSF shall be exactly `re_px`, whatever those of the canvases are.
         """
-        canvas = self.decoder(latent).float()
+        return self.paint(self.decoder(look).float(), look, flux, re_px, offset, size, is_exact=is_exact)
+
+    def paint(
+        self,
+        canvas: Tensor,
+        look: Tensor,
+        flux: Tensor,
+        re_px: Tensor,
+        offset: Tensor,
+        size: int,
+        *,
+        is_exact: bool = False,
+    ) -> Tensor:
+        """Lay canvases (b, c, c) on the sky; the rest is as for :meth:`decode`."""
         # Places of half precision would be off by a tenth of a pixel.
-        with torch.autocast(latent.device.type, enabled=False):
-            light = self.light(canvas, elongation(latent[:, :2].float()), flux, re_px, size)
+        with torch.autocast(canvas.device.type, enabled=False):
+            if is_exact or self.is_exact:
+                re_px = re_px / self.decoder.canvas.half_light_radius(canvas)
+            light = self.light(canvas, elongation(look[:, :2].float()), flux, re_px, size)
             return self.seen_through_psf(light, offset, size)[:, None]
 
     def light(self, canvas: Tensor, shape: Tensor, flux: Tensor, re_px: Tensor, size: int) -> Tensor:
@@ -243,6 +287,19 @@ class Vae(nn.Module):
         )
         pixels = slice(fine * MARGIN_PX, fine * (MARGIN_PX + size), fine)
         return fine**2 * seen[:, pixels, pixels]
+
+
+@GENERATORS.register("vae")
+class Vae(GalaxyNetwork):
+    """A variational autoencoder, and the mixture that latent numbers are drawn from."""
+
+    def __init__(self, config: VaeConfig, stamp_px: int) -> None:
+        super().__init__(config, stamp_px)
+        self.mixture = Mixture(config.components, config.latent + 2)
+
+    def draw(self, mag: float, re_px: float, generator: np.random.Generator) -> NDArray[np.float64]:
+        """Draw from the mixture, given magnitude and size."""
+        return self.mixture.draw(np.array([mag, np.log(re_px)]), generator)
 
 
 def fitted(image: Tensor, side: int) -> Tensor:

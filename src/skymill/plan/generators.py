@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from skymill.config.generator import halves_of
 from skymill.config.run import RunConfig
 from skymill.errors import ConfigError
 from skymill.plan.artifact import Artifact, cut_into_shards
@@ -50,6 +51,8 @@ def add_generators(
         inputs = {role: galaxies.file(role) for role in ("stamps", "truth")}
         params = {"survey": survey, "generator": generator.recipe_params()}
         add("generator", name, params, {"galaxies": galaxies}, inputs=inputs)
+        for number, half in enumerate(halves_of(name) if generator.halves else (), start=1):
+            add("generator", half, {**params, "half": number}, {"galaxies": galaxies}, inputs=inputs)
     notes = add_shipped("generator", config, survey, models_dir, add)
     for name, population in config.generated().items():
         if ("generator", population.model) not in artifacts:
@@ -91,4 +94,9 @@ def add_judgements(
         inputs = {role: learned["generator"].file(role) for role in ("weights", "card")}
         inputs |= {role: learned["galaxies"].file(role) for role in ("stamps", "truth")}
         inputs |= {f"blend_{role}": blends.file(role) for role in ("stamps", "truth")}
+        if generator.halves:
+            halves = {half: artifacts["generator", half] for half in halves_of(name)}
+            learned |= halves
+            for role in ("weights", "card"):
+                inputs[f"half_{role}"] = [half.file(role) for half in halves.values()]
         add("judge", name, {"survey": survey}, learned, inputs=inputs)

@@ -43,6 +43,9 @@ WORDS = {
     "asymmetry_median": "median asymmetry",
     "memorisation_ratio": "distance to the nearest training galaxy over that of unseen real galaxies",
     "memorisation_copies": "nearer to a training galaxy than 99 % of unseen real galaxies",
+    "memorisation_nearer_own_half": "of two networks on halves of the galaxies: nearer to the own half (0.5: nothing "
+    "is remembered)",
+    "memorisation_own_half_ratio": "of the same: median distance to the own half over that to the other",
     "anomaly_false_alarms": "isolated galaxies above that score",
     "anomaly_auroc": "area under the curve of the anomaly score",
 }
@@ -77,12 +80,17 @@ def generator_context(inventory: Inventory, scores: Scores) -> dict[str, Any]:
     DataError
         If a file of a generator cannot be read.
     """
-    generators = [_generator(entry, inventory, scores) for entry in inventory.of_stage("generator")]
+    generators = [_generator(entry, inventory, scores) for entry in whole_generators(inventory)]
     walls: dict[str, dict[str, Any]] = {}
     for entry in inventory.of_stage("infer"):
         if entry.dataset not in walls and (wall := _wall(entry, inventory)):
             walls[entry.dataset] = wall
     return {"generators": generators, "anomalies": list(walls.values())}
+
+
+def whole_generators(inventory: Inventory) -> list[Entry]:
+    """Return the generators without those that are trained on halves of the galaxies, whose names have a dot."""
+    return [entry for entry in inventory.of_stage("generator") if "." not in entry.name]
 
 
 def _generator(entry: Entry, inventory: Inventory, scores: Scores) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skymill.errors import TrainingError
-from skymill.models.vae import Seen, Vae
+from skymill.models.vae import GalaxyNetwork, Seen
 from skymill.training.generator_card import Ordinary
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ MOST_SCORE = 30.0
 
 @torch.inference_mode()
 def misfits(
-    network: Vae,
+    network: GalaxyNetwork,
     image: Tensor,
     noise: Tensor,
     electrons: Tensor,
@@ -45,7 +45,7 @@ def misfits(
 
     Parameters
     ----------
-    network : Vae
+    network : GalaxyNetwork
         In evaluation mode.
     image : Tensor (b, 1, y, x)
         Stamps in the survey's background rms.
@@ -63,8 +63,8 @@ def misfits(
     guess = network.guesser(looked_at, noise)
     flux, re_px = torch.exp(guess.log_flux), torch.exp(guess.log_re_px).clamp(0.1, image.shape[-1] / 2)
     offset = guess.offset.clamp(-2, 2)
-    mean, _ = network.encoder(Seen(looked_at, noise, flux, re_px, offset))
-    model = network.decode(mean, flux, re_px, offset, image.shape[-1])
+    look = network.recognised(Seen(looked_at, noise, flux, re_px, offset))
+    model = network.decode(look, flux, re_px, offset, image.shape[-1])
     positive = model.clamp(min=0)
     variance = (1 + positive / electrons[:, None, None, None]) * noise[:, None, None, None] ** 2 + (
         relative_error * positive

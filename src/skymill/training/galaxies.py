@@ -63,6 +63,9 @@ class GalaxyData(Dataset):
         Gives background rms, pixel scale and zero-point.
     stamp_px : int
         Side of the stamps that are trained on; one pixel more is kept, so that they can be turned.
+    half : (int, int), optional
+        Which half of the galaxies, 1 or 2, and the run's seed, by which they are divided at random; both have the same
+        number. All of them by default.
 
     Raises
     ------
@@ -71,11 +74,19 @@ class GalaxyData(Dataset):
     """
 
     def __init__(
-        self, stamps: str | Path, truth: str | Path, side: str, survey: Survey, stamp_px: int
+        self,
+        stamps: str | Path,
+        truth: str | Path,
+        side: str,
+        survey: Survey,
+        stamp_px: int,
+        half: tuple[int, int] | None = None,
     ) -> None:
         known = Catalogue.read(truth, "galaxies")
         is_drawn = (known["flags"] & Flag.FAILED) == 0
         rows = np.flatnonzero((known["side"] == side) & (known["kind"] != "point") & is_drawn)
+        if half is not None:
+            rows = rows[in_half(len(rows), *half)]
         if not len(rows):
             raise DataError(truth, expected=f"galaxies of the side {side}", found="none")
         self.galaxy_id = known["galaxy_id"][rows]
@@ -96,6 +107,12 @@ class GalaxyData(Dataset):
         """Return images (b, 1, s + 1, s + 1), background rms, and what is known of them (b,)."""
         rows = torch.from_numpy(np.asarray(index))
         return {"image": self.image[rows], **{name: values[rows] for name, values in self.columns.items()}}
+
+
+def in_half(count: int, half: int, seed: int) -> NDArray[np.int64]:
+    """Return which of `count` galaxies are in the first or second half, in their order; an odd one is in neither."""
+    order, size = rng(seed, "generator", "halves").permutation(count), count // 2
+    return np.sort(order[(half - 1) * size : half * size])
 
 
 def read_middles(

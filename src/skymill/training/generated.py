@@ -12,7 +12,7 @@ import torch
 from skymill.config.simulate import GeneratedPopulation
 from skymill.data.survey import Survey, mag_to_image_flux
 from skymill.errors import VersionError
-from skymill.models.vae import Vae
+from skymill.models.vae import GalaxyNetwork
 from skymill.rng import rng
 from skymill.simulate.priors import Columns, magnitudes, relation_sizes, uniforms, unknown_shape
 from skymill.simulate.shard import write_galaxies
@@ -70,7 +70,7 @@ def generate_shard(
 class Generated:
     """Galaxies that a network draws, of magnitudes and sizes from given priors.
 
-    Latent numbers are drawn from the network's mixture, given magnitude and size. The canvas of each galaxy is scaled
+    Looks are drawn as the network does, given magnitude and size. The canvas of each galaxy is scaled
     such that its half-light radius before the PSF is the one that was drawn.
 
     Parameters
@@ -120,18 +120,17 @@ class Generated:
         """Draw one galaxy with the survey's PSF, without noise."""
         generator = rng(self.seed, self.stage, self.name, "latent", int(galaxy["galaxy_id"]))
         re_px = float(galaxy["re"]) / self.survey.pixel_scale_arcsec
-        latent = self.network.mixture.draw(np.array([galaxy["mag"], np.log(re_px)]), generator)
+        look = self.network.draw(float(galaxy["mag"]), re_px, generator)
         flux = mag_to_image_flux(float(galaxy["mag"]), self.survey.zero_point_mag)
         offset = (float(galaxy["dx"]), float(galaxy["dy"]))
-        return draw_one(self.network, latent, flux, re_px, offset, size)
+        return draw_one(self.network, look, flux, re_px, offset, size)
 
 
 @torch.inference_mode()
 def draw_one(
-    network: Vae, latent: NDArray, flux: float, re_px: float, offset: tuple[float, float], size: int
+    network: GalaxyNetwork, look: NDArray, flux: float, re_px: float, offset: tuple[float, float], size: int
 ) -> NDArray[np.float32]:
     """Draw one galaxy of exactly that half-light radius before the PSF, (size, size)."""
-    row = torch.from_numpy(latent.astype(np.float32))[None]
-    own_re = network.decoder.canvas.half_light_radius(network.decoder(row))
-    columns = (torch.tensor([flux]), re_px / own_re, torch.tensor([offset]))
-    return network.decode(row, *columns, size)[0, 0].numpy()
+    row = torch.from_numpy(look.astype(np.float32))[None]
+    columns = (torch.tensor([each], dtype=torch.float32) for each in (flux, re_px, offset))
+    return network.decode(row, *columns, size, is_exact=True)[0, 0].numpy()

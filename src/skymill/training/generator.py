@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from skymill.config.generator import GeneratorConfig
+from skymill.config.generator import GeneratorConfig, WganConfig
 from skymill.data.survey import Survey
 from skymill.errors import ConfigError
+from skymill.models.build import build_generator, count_parameters
 from skymill.models.device import choose_device, describe_device
 from skymill.models.mixture import fit_mixture
-from skymill.models.vae import Vae
+from skymill.models.vae import GalaxyNetwork, Vae
+from skymill.models.wgan import Wgan
 from skymill.provenance.code import code_stamp
 from skymill.provenance.record import recording
 from skymill.rng import rng
@@ -30,15 +32,18 @@ from skymill.training.elbo import VaeTask
 from skymill.training.film import FILM
 from skymill.training.galaxies import GalaxyAugment, GalaxyData, turned
 from skymill.training.generator_card import GeneratorCard, Ordinary, probe_generator
-from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
+from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.samples_film import draw_film, film_frame
 from skymill.training.scenes import EpochOrder
-from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
+from skymill.training.train import CHECKPOINTS, NOT_METRICS, cpu_threads, training_facts, with_execution
+from skymill.training.wgan import WganModule
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 64
+ENCODER = "encoder"
+"""Folder of the checkpoints of an encoder that learns after the network that draws, among the others."""
 
 
 class GeneratorModule(BlendModule):
@@ -79,6 +84,9 @@ class GeneratorModule(BlendModule):
         self.film = list(checkpoint["skymill"]["film"])
 
 
+Trained = GeneratorModule | WganModule
+
+
 def train_generator(
     recipe: Mapping[str, Any],
     stamps: str | Path,
@@ -92,7 +100,8 @@ def train_generator(
     ----------
     recipe : mapping
         :meth:`skymill.provenance.recipe.Recipe.to_dict` with ``seed``, ``survey`` and ``generator``
-        (:class:`~skymill.config.generator.GeneratorConfig`) among its parameters.
+        (:class:`~skymill.config.generator.GeneratorConfig`) among its parameters; with ``half``, 1 or 2, it learns from
+        that half of the galaxies alone.
     stamps, truth : str or Path
         The population, as :func:`skymill.simulate.gather.simulate_population` made it; only galaxies of the sides train
         and validation are used, and no points.
@@ -119,26 +128,36 @@ def train_generator(
         cpu_threads(config.training.threads),
     ):
         device = choose_device(config.training.device)
-        sides = [GalaxyData(stamps, truth, side, survey, config.input_px) for side in ("train", "validation")]
+        half = (int(params["half"]), int(params["seed"])) if "half" in params else None
+        sides = [
+            GalaxyData(stamps, truth, side, survey, config.input_px, part)
+            for side, part in (("train", half), ("validation", None))
+        ]
         _check_numbers(recipe["name"], config, *sides)
-        module = _module(recipe, config, survey)
         log.info("training %s on %s", recipe["name"], describe_device(device))
-        loaders = _loaders(config, *sides, int(params["seed"]))
+        network, augment = _prepare(recipe, config, survey)
         resources = Resources(device, wants_progress(config.training.progress))
-        fit(module, *loaders, folder / CHECKPOINTS, resources)
-        module.network.load_state_dict(load_file(folder / CHECKPOINTS / BEST))
-        network = module.network.to(device).eval()
-        _fit_prior(network, sides[0], module.augment)
-        ordinary = _ordinary(network, sides[1], module.augment)
+        module, encoder = _train(recipe, config, network, augment, sides, folder / CHECKPOINTS, resources)
+        network.to(device).eval()
+        if isinstance(network, Vae):
+            _fit_prior(network, sides[0], augment)
+        ordinary = _ordinary(network, sides[1], augment)
         network.cpu()
+        facts = training_facts(recipe, config, module, device)
+        if encoder is not None:
+            facts["hours"] += sum(row["seconds"] for row in encoder.history) / 3600
+        network.requires_grad_(requires_grad=True)
+        facts["parameters"] = count_parameters(network)
         card = GeneratorCard(
-            **training_facts(recipe, config, module, device),
+            **facts,
             network=config.network,
             population=config.population,
             noise=config.noise,
             kl_weight=config.kl_weight,
             train_galaxies=len(sides[0]),
             validation_galaxies=len(sides[1]),
+            half=params.get("half"),
+            encoder={} if encoder is None else _figures(encoder),
             ordinary=ordinary,
             probe=probe_generator(network),
             code=code_stamp("skymill.training.generator"),
@@ -163,7 +182,7 @@ def _check_numbers(name: str, config: GeneratorConfig, train: GalaxyData, valida
             found=f"{len(validation)}",
             remedy="Raise n_galaxies of the population, or split.validation.",
         )
-    if len(train) <= config.network.components:
+    if len(train) <= getattr(config.network, "components", 0):
         raise ConfigError(
             f"generators.{name}.network.components",
             expected=f"fewer than the {len(train)} galaxies that there are to train on",
@@ -172,15 +191,58 @@ def _check_numbers(name: str, config: GeneratorConfig, train: GalaxyData, valida
         )
 
 
-def _module(recipe: Mapping[str, Any], config: GeneratorConfig, survey: Survey) -> GeneratorModule:
+def _prepare(
+    recipe: Mapping[str, Any], config: GeneratorConfig, survey: Survey
+) -> tuple[GalaxyNetwork, GalaxyAugment]:
+    """Make the network, with random weights and the survey's PSF, and what turns galaxies into batches."""
     seed = int(recipe["params"]["seed"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng(seed, "generator", "weights").integers(2**62)))
-        network = Vae(config.network, config.input_px)
+        network = build_generator(config.network, config.input_px)
     network.psf.copy_(psf_image(survey, network.psf.shape[0], config.network.supersampling))
-    augment = GalaxyAugment(config.training.augment, config.noise, survey, config.network.latent, seed)
+    if isinstance(network, Wgan):
+        network.unit_mag.fill_(survey.zero_point_mag - 2.5 * np.log10(survey.background_rms))
+    return network, GalaxyAugment(config.training.augment, config.noise, survey, config.network.latent, seed)
+
+
+def _train(
+    recipe: Mapping[str, Any],
+    config: GeneratorConfig,
+    network: GalaxyNetwork,
+    augment: GalaxyAugment,
+    sides: Sequence[GalaxyData],
+    checkpoints: Path,
+    resources: Resources,
+) -> tuple[Trained, GeneratorModule | None]:
+    """Train the network; an encoder that learns afterwards is a training of its own."""
     identity = f"{recipe['version']} {code_stamp('skymill.training.generator')}"
-    return GeneratorModule(network, VaeTask(config.kl_weight), config.training, augment, identity)
+    seed, task = int(recipe["params"]["seed"]), VaeTask(config.kl_weight)
+
+    def fitted(module: Trained, folder: Path) -> Trained:
+        fit(module, *_loaders(config, *sides, seed), folder, resources)
+        network.load_state_dict(load_file(folder / BEST))
+        return module
+
+    if not isinstance(config.network, WganConfig):
+        return fitted(GeneratorModule(network, task, config.training, augment, identity), checkpoints), None
+    drawing = fitted(WganModule(network, config.training, augment, identity), checkpoints)
+    for part in (network.guesser, network.encoder):
+        part.requires_grad_(requires_grad=True)
+    wanted = {
+        "max_epochs": config.network.encoder_epochs,
+        "learning_rate": config.network.encoder_learning_rate,
+        "patience_epochs": None,
+    }
+    learning = config.training.model_copy(update=wanted)
+    log.info("training its encoder")
+    encoder = fitted(GeneratorModule(network, task, learning, augment, identity), checkpoints / ENCODER)
+    return drawing, encoder
+
+
+def _figures(module: GeneratorModule) -> dict[str, float]:
+    """Return loss and metrics of the best epoch in validation."""
+    best = best_epoch(module.history)
+    return {name: value for name, value in best.items() if name not in NOT_METRICS}
 
 
 def psf_image(survey: Survey, side: int, supersampling: int) -> Tensor:
@@ -231,7 +293,7 @@ def _fit_prior(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> No
     network.mixture.set(*fit_mixture(table, network.config.components, generator))
 
 
-def _ordinary(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> Ordinary:
+def _ordinary(network: GalaxyNetwork, galaxies: GalaxyData, augment: GalaxyAugment) -> Ordinary:
     """Measure the misfits of the validation side's galaxies at the survey's own noise."""
     generator, parts = rng(augment.seed, "generator", "ordinary"), []
     device = next(network.parameters()).device

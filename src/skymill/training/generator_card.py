@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 
 from skymill.config.base import ConfigModel
-from skymill.config.generator import NoiseRangeConfig, VaeConfig
-from skymill.models.vae import Seen, Vae
+from skymill.config.generator import GeneratorNetwork, NoiseRangeConfig
+from skymill.models.build import build_generator
+from skymill.models.vae import GENERATORS, GalaxyNetwork, Seen
 from skymill.training.card import TrainingCard, kind_on_card, load_network
 from skymill.training.probe import probe_stamps
 
@@ -42,7 +43,7 @@ class GeneratorCard(TrainingCard):
     """What a network that draws galaxies is."""
 
     format: Literal[1] = Field(FORMAT, description="Version of this card's layout.")
-    network: VaeConfig = Field(description="The network's options.")
+    network: GeneratorNetwork = Field(description="The network's options.")
     population: str = Field(description="Population that it learned.")
     noise: NoiseRangeConfig = Field(description="Noise of the stamps that it learned from.")
     kl_weight: float = Field(description="Weight of the latent distribution's divergence.")
@@ -50,6 +51,13 @@ class GeneratorCard(TrainingCard):
     validation_galaxies: int = Field(ge=1, description="Galaxies validated on.")
     ordinary: Ordinary = Field(
         description="The misfit of isolated galaxies, which anomaly scores are relative to."
+    )
+    encoder: dict[str, float] = Field(
+        {},
+        description="Loss and metrics in validation of an encoder that learned after the network that draws.",
+    )
+    half: Literal[1, 2] | None = Field(
+        None, description="Half of the galaxies that it learned from; null: all."
     )
     probe: tuple[float, ...] = Field(description="What it gives for the images of skymill.training.probe.")
     test: dict[str, str] = Field({}, description="Figures of drawn galaxies, with their 95 % intervals.")
@@ -67,13 +75,13 @@ class GeneratorModel(NamedTuple):
 
     Parameters
     ----------
-    network : Vae
+    network : GalaxyNetwork
         On the CPU, in evaluation mode.
     card : GeneratorCard
         What it is.
     """
 
-    network: Vae
+    network: GalaxyNetwork
     card: GeneratorCard
 
     def probe(self) -> tuple[float, ...]:
@@ -82,15 +90,15 @@ class GeneratorModel(NamedTuple):
 
 
 @torch.no_grad()
-def probe_generator(network: Vae) -> tuple[float, ...]:
+def probe_generator(network: GalaxyNetwork) -> tuple[float, ...]:
     """Return, for each image of the probe: the guesses' logs, and the middle pixel and sum of the reconstruction."""
     device = next(network.parameters()).device
     images = probe_stamps(network.stamp_px).to(device)
     noise = torch.ones(len(images), device=device)
     guess, offset = network.guesser(images, noise), torch.zeros(len(images), 2, device=device)
     flux, re_px = 100 * noise, 3 * noise
-    mean, _ = network.encoder(Seen(images, noise, flux, re_px, offset))
-    model = network.decode(mean, flux, re_px, offset, network.stamp_px)
+    look = network.recognised(Seen(images, noise, flux, re_px, offset))
+    model = network.decode(look, flux, re_px, offset, network.stamp_px)
     middle = network.stamp_px // 2
     figures = (guess.log_flux, guess.log_re_px, model[:, 0, middle, middle], model.sum(dim=(1, 2, 3)))
     return tuple(torch.stack(figures, dim=1).flatten().tolist())
@@ -104,7 +112,7 @@ def is_generator(card: str | Path) -> bool:
     DataError
         If the file is missing or no card.
     """
-    return kind_on_card(card, "network") == VaeConfig().kind
+    return kind_on_card(card, "network") in GENERATORS
 
 
 def load_generator(path: str | Path) -> GeneratorModel:
@@ -124,5 +132,5 @@ def load_generator(path: str | Path) -> GeneratorModel:
         when the card was written.
     """
     return load_network(
-        path, GeneratorCard, lambda card: GeneratorModel(Vae(card.network, card.input_px), card)
+        path, GeneratorCard, lambda card: GeneratorModel(build_generator(card.network, card.input_px), card)
     )

@@ -14,6 +14,7 @@ FIGURES_OF_MERIT = {
     "reduced_chi2": "",
     "picture_psnr": "dB",
     "image_psnr": "dB",
+    "largest_distance": "sigma",
 }
 """What says best how a training goes, the first that a history has, with its unit."""
 

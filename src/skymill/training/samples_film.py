@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skymill.models.vae import Vae
+from skymill.models.vae import GalaxyNetwork
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
 
@@ -18,10 +18,12 @@ MOST_FRAMES = 10
 """Epochs on the strip, evenly spread over the training."""
 SOFTENING = 0.02
 """asinh softening of the pictures, parts of the brightest pixel."""
+FLUX_RMS = 1e3
+"""Flux of the galaxies, background rms, where their look depends on it; pictures do not show it."""
 
 
 @torch.no_grad()
-def film_frame(network: Vae, seed: int) -> Tensor:
+def film_frame(network: GalaxyNetwork, seed: int) -> Tensor:
     """Draw the fixed samples with the network as it is: grey values (samples, y, x), uint8.
 
     Fluxes and sizes are the same for all: a half-light radius of an eighth of the stamp's half side.
@@ -33,7 +35,8 @@ def film_frame(network: Vae, seed: int) -> Tensor:
     latent = torch.from_numpy(normal).to(device)
     ones = torch.ones(SAMPLES, device=device)
     size = network.stamp_px
-    images = network.decode(latent, ones, ones * size / 16, torch.zeros(SAMPLES, 2, device=device), size)
+    look = network.look(latent, FLUX_RMS * ones, ones * size / 16)
+    images = network.decode(look, ones, ones * size / 16, torch.zeros(SAMPLES, 2, device=device), size)
     return grey(images[:, 0])
 
 

@@ -304,3 +304,18 @@ def test_a_generator_has_a_name_of_its_own(values):
     del values["generators"]
     values["anomaly"] = "vae"
     assert load_config(values).shipped_generators() == {"vae": "vae"}
+
+
+def test_halves_are_of_galaxies_that_are_each_drawn_once(values):
+    values["generators"] = {"vae": {"population": "galaxies", "halves": True}}
+    config = load_config(values)
+
+    assert list(config.half_generators()) == ["vae.half1", "vae.half2"]
+    values["populations"]["galaxies"] = {
+        "kind": "real",
+        "catalogue": "cosmos.fits",
+        "n_galaxies": 30,
+        "stamp_px": 160,
+    }
+    with pytest.raises(ConfigError, match=r"generators\.vae\.halves: expected .* \(parametric\), found real"):
+        load_config(values)

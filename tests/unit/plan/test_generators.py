@@ -59,6 +59,36 @@ def test_anomaly_scores_are_part_of_a_catalogue_s_version(planned, plan):
     )
 
 
+def test_halves_are_trained_beside_it_and_judged(planned, plan):
+    halved = planned({**CHANGES, "generators.vae": {"population": "galaxies", "halves": True}})
+    names = [artifact.recipe.name for artifact in halved.of_stage("generator")]
+    halves = [halved.artifact("generator", name) for name in names[1:]]
+    judged = halved.artifact("judge", "vae")
+
+    assert names == ["vae", "vae.half1", "vae.half2"]
+    assert [half.recipe.params["half"] for half in halves] == [1, 2]
+    assert len({half.recipe.version for half in halves}) == 2
+    assert judged.inputs["half_card"] == [half.file("card") for half in halves]
+    assert judged.inputs["half_weights"] == [half.file("weights") for half in halves]
+    assert {"vae.half1", "vae.half2"} <= judged.recipe.parents.keys()
+    # The network itself, and all that it draws, are as without.
+    version = plan.artifact("generator", "vae").recipe.version
+    assert halved.artifact("generator", "vae").recipe.version == version
+    assert [artifact.recipe.name for artifact in halved.of_stage("judge")] == ["vae"]
+    assert not plan.artifact("judge", "vae").inputs.keys() & {"half_card", "half_weights"}
+
+
+def test_both_kinds_stand_beside_each_other(planned):
+    changes = {**CHANGES, "generators.wgan": {"population": "galaxies", "network": {"kind": "wgan"}}}
+    changes["populations.drawn"] = {**CHANGES["populations.drawn"], "model": "wgan"}
+    plan = planned({**changes, "anomaly": "wgan"})
+    wgan = plan.artifact("generator", "wgan")
+
+    assert [artifact.recipe.name for artifact in plan.of_stage("judge")] == ["vae", "wgan"]
+    assert plan.artifact("simulate", "drawn").recipe.parents == {"generator": wgan.recipe.version}
+    assert plan.artifact("infer", "sky.cnn").recipe.parents["anomaly"] == wgan.recipe.version
+
+
 def test_how_a_training_is_executed_changes_no_version(planned, plan):
     other = planned({**CHANGES, "generators.vae": {"population": "galaxies", "training": {"threads": 2}}})
     longer = planned({**CHANGES, "generators.vae": {"population": "galaxies", "training": {"max_epochs": 2}}})

@@ -68,6 +68,13 @@ def test_a_generator_that_is_not_judged_shows_its_film(inventory, scores):
     assert len(found["sheets"]) == 1 and found["panels"] == []
 
 
+def test_both_kinds_are_shown_and_no_halves(inventory, scores, tmp_path):
+    more = [Entry("generator", name, "1" * 10, tmp_path, {}) for name in ("wgan", "vae.half1", "vae.half2")]
+    found = generator_context(Inventory([*inventory.entries, *more]), scores)["generators"]
+
+    assert [one["name"] for one in found] == ["vae", "wgan"]
+
+
 def test_a_missing_picture_is_named(inventory, scores, tmp_path):
     (tmp_path / "plane.png").unlink()
 

@@ -311,6 +311,33 @@ def generator_recipe(survey):
     return make
 
 
+SMALL_WGAN = {
+    **{name: value for name, value in SMALL_VAE.items() if name != "components"},
+    "kind": "wgan",
+    "style": 8,
+    "critic_widths": [4, 8, 8],
+    "critic_dense": 16,
+    "critic_steps": 2,
+    "average": 0.9,
+    "encoder_epochs": 3,
+}
+
+
+@pytest.fixture(scope="session")
+def wgan_recipe(survey):
+    def make(**network) -> dict:
+        config = GeneratorConfig(
+            population="galaxies",
+            network={**SMALL_WGAN, **network},
+            input_px=32,
+            training={"max_epochs": 3, "batch_size": 16, "learning_rate": 1e-3},
+        )
+        params = {"seed": 3, "survey": survey.physics(), "generator": config.recipe_params()}
+        return Recipe("generator", "wgan", params, {"galaxies": "0" * 10}).to_dict()
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def generator(tmp_path_factory, generator_recipe, large_population) -> Path:
     folder = tmp_path_factory.mktemp("generator") / "vae"

@@ -42,6 +42,19 @@ def test_stamps_that_are_too_small_and_sides_without_galaxies_are_refused(popula
         GalaxyData(population.stamps, population.truth, "nowhere", survey, PX)
 
 
+def test_halves_are_of_one_size_and_share_no_galaxy(data, population, survey):
+    files = (population.stamps, population.truth, "train", survey, PX)
+    first, second = (GalaxyData(*files, half=(half, 7)) for half in (1, 2))
+    again, other = (GalaxyData(*files, half=(1, seed)) for seed in (7, 8))
+
+    assert len(first) == len(second) == len(data) // 2
+    assert not set(first.galaxy_id) & set(second.galaxy_id)
+    assert set(first.galaxy_id) | set(second.galaxy_id) <= set(data.galaxy_id)
+    assert (again.galaxy_id == first.galaxy_id).all() and (other.galaxy_id != first.galaxy_id).any()
+    number = list(data.galaxy_id).index(first.galaxy_id[3])
+    assert torch.equal(first[np.array([3])]["image"], data[np.array([number])]["image"])
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 @pytest.mark.parametrize("flip", [0, 1])
 def test_offsets_turn_with_the_image(data, turns, flip):
