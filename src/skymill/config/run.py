@@ -98,7 +98,7 @@ class RunConfig(ConfigModel):
         None,
         ge=1,
         description="Rows of the tile table that one job works through; changes no result. 1: each tile is a job; "
-        "null: 1 up to 20 tiles, 10 up to 100, 25 up to 1,000, else 100.",
+        "null: 1 up to 20 tiles, 10 up to 100, 50 up to 1,000, else 100.",
     )
     fields: dict[Name, FieldConfig] = Field({}, description="Simulated tiles, by tile id.")
     ingest: IngestConfig = Field(IngestConfig(), description="How tiles are read and checked.")

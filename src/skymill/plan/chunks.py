@@ -23,11 +23,11 @@ from skymill.provenance.recipe import version_of
 from skymill.provenance.record import FILENAME
 
 CHUNKS = RESULTS / "chunks"
-SIZES = {20: 1, 100: 10, 1_000: 25}
+SIZES = {20: 1, 100: 10, 1_000: 50}
 """Tiles per job for tables of up to so many tiles; longer ones have :data:`LARGEST`.
 
-A job's start costs 2 s of a core, an SDSS frame 0.8 s a stage (docs/scaling.md): among 25 of them the start is a tenth.
-In short tables, jobs for all cores count for more.
+A job's start costs 2 s of a core, an SDSS frame 0.7 s a stage (docs/scaling.md): beside 50 of them the start is a
+sixteenth. In short tables, jobs for all cores count for more.
 """
 LARGEST = 100
 

@@ -29,8 +29,9 @@ from skymill.training.card import CARD, WEIGHTS, save_weights, write_card
 from skymill.training.finder_card import Calibration, FinderCard
 from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
+from skymill.training.order import epoch_loaders
 from skymill.training.probe import probe_finder
-from skymill.training.scenes import EpochOrder, PatchAugment, SceneData, whole
+from skymill.training.scenes import PatchAugment, SceneData, whole
 from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def train_finder(
         device = choose_device(config.training.device)
         train = SceneData(train_stamps, train_truth, survey, config.input_px)
         validation = SceneData(validation_stamps, validation_truth, survey)
-        loaders = _loaders(config, train, validation, int(params["seed"]))
+        loaders = epoch_loaders(train, validation, config.training, int(params["seed"]), VALIDATION_BATCH)
         module = _module(recipe, config, survey)
         log.info("training %s on %s", recipe["name"], describe_device(device))
         fit(
@@ -120,22 +121,6 @@ def train_finder(
         shutil.rmtree(folder / CHECKPOINTS)
         record.rows = train.n
         record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
-
-
-def _loaders(
-    config: FinderConfig, train: SceneData, validation: SceneData, seed: int
-) -> tuple[DataLoader, DataLoader]:
-    """Make the loaders of both sides: windows of the training patches, whole validation patches."""
-    workers = config.training.workers
-    orders = (
-        EpochOrder(len(train), config.training.batch_size, seed),
-        EpochOrder(len(validation), VALIDATION_BATCH),
-    )
-    first, second = (
-        DataLoader(data, batch_size=None, sampler=order, num_workers=workers, persistent_workers=workers > 0)
-        for data, order in zip((train, validation), orders, strict=True)
-    )
-    return first, second
 
 
 def _module(recipe: Mapping[str, Any], config: FinderConfig, survey: Survey) -> DetectionModule:

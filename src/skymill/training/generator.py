@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from skymill.config.generator import GeneratorConfig, WganConfig
 from skymill.data.survey import Survey
@@ -33,9 +32,9 @@ from skymill.training.film import FILM
 from skymill.training.galaxies import GalaxyAugment, GalaxyData, turned
 from skymill.training.generator_card import GeneratorCard, Ordinary, probe_generator
 from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
-from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
-from skymill.training.samples_film import draw_film, film_frame
-from skymill.training.scenes import EpochOrder
+from skymill.training.loop import BEST, Resources, fit, wants_progress
+from skymill.training.order import epoch_loaders
+from skymill.training.samples_film import FilmedModule, draw_film
 from skymill.training.train import CHECKPOINTS, NOT_METRICS, cpu_threads, training_facts, with_execution
 from skymill.training.wgan import WganModule
 
@@ -46,12 +45,8 @@ ENCODER = "encoder"
 """Folder of the checkpoints of an encoder that learns after the network that draws, among the others."""
 
 
-class GeneratorModule(BlendModule):
-    """The training loop's module, on isolated galaxies; keeps the samples of each epoch."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.film: list[Tensor] = []
+class GeneratorModule(FilmedModule):
+    """The training loop's module, on isolated galaxies."""
 
     def training_step(self, windows: dict[str, Tensor], batch_index: int) -> Tensor:
         """Return the loss of an augmented batch."""
@@ -67,21 +62,6 @@ class GeneratorModule(BlendModule):
         outputs = self.network(batch.seen, batch.draw)
         self._note("validation", self.task.loss(outputs, batch), len(batch.image))
         self.validation_metrics.update(outputs, batch)
-
-    def on_validation_epoch_end(self) -> None:
-        """Add the epoch to the history and to the film."""
-        super().on_validation_epoch_end()
-        self.film.append(film_frame(self.network, self.augment.seed))
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the film beside the history."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["skymill"]["film"] = list(self.film)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take history and film from the checkpoint."""
-        super().on_load_checkpoint(checkpoint)
-        self.film = list(checkpoint["skymill"]["film"])
 
 
 Trained = GeneratorModule | WganModule
@@ -219,7 +199,7 @@ def _train(
     seed, task = int(recipe["params"]["seed"]), VaeTask(config.kl_weight)
 
     def fitted(module: Trained, folder: Path) -> Trained:
-        fit(module, *_loaders(config, *sides, seed), folder, resources)
+        fit(module, *epoch_loaders(*sides, config.training, seed), folder, resources)
         network.load_state_dict(load_file(folder / BEST))
         return module
 
@@ -255,19 +235,6 @@ def psf_image(survey: Survey, side: int, supersampling: int) -> Tensor:
         nx=side + 1 - side % 2, ny=side + 1 - side % 2, scale=scale, method="no_pixel", dtype=np.float64
     )
     return torch.from_numpy(image.array[:side, :side].astype(np.float32))
-
-
-def _loaders(
-    config: GeneratorConfig, train: GalaxyData, validation: GalaxyData, seed: int
-) -> tuple[DataLoader, DataLoader]:
-    """Make the loaders of both sides."""
-    size = config.training.batch_size
-    orders = (EpochOrder(len(train), size, seed), EpochOrder(len(validation), size))
-    first, second = (
-        DataLoader(data, batch_size=None, sampler=order)
-        for data, order in zip((train, validation), orders, strict=True)
-    )
-    return first, second
 
 
 @torch.inference_mode()

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch.utils.data import DataLoader
 
 from skymill.config.restorer import RestorerConfig
 from skymill.data.survey import Survey
@@ -30,8 +29,8 @@ from skymill.training.film import FILM
 from skymill.training.galaxies import GalaxyData
 from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
+from skymill.training.order import epoch_loaders
 from skymill.training.restorer_card import RestorerCard, probe_restorer
-from skymill.training.scenes import EpochOrder
 from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,8 @@ def train_restorer(
         module = _module(recipe, config, survey)
         log.info("training %s on %s", recipe["name"], describe_device(device))
         resources = Resources(device, wants_progress(config.training.progress))
-        fit(module, *_loaders(config, *sides, int(params["seed"])), folder / CHECKPOINTS, resources)
+        loaders = epoch_loaders(*sides, config.training, int(params["seed"]))
+        fit(module, *loaders, folder / CHECKPOINTS, resources)
         weights = load_file(folder / CHECKPOINTS / BEST)
         module.network.load_state_dict(weights)
         card = RestorerCard(
@@ -125,16 +125,3 @@ def _module(recipe: Mapping[str, Any], config: RestorerConfig, survey: Survey) -
     if config.task.critic is None:
         return BlendModule(*parts)
     return RestorerModule(*parts, config.task.critic, layers=1)
-
-
-def _loaders(
-    config: RestorerConfig, train: GalaxyData, validation: GalaxyData, seed: int
-) -> tuple[DataLoader, DataLoader]:
-    """Make the loaders of both sides."""
-    size = config.training.batch_size
-    orders = (EpochOrder(len(train), size, seed), EpochOrder(len(validation), size))
-    first, second = (
-        DataLoader(data, batch_size=None, sampler=order)
-        for data, order in zip((train, validation), orders, strict=True)
-    )
-    return first, second

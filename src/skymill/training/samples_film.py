@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from skymill.models.vae import GalaxyNetwork
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
+from skymill.training.loop import BlendModule
 
 SAMPLES = 8
 MOST_FRAMES = 10
@@ -20,6 +22,29 @@ SOFTENING = 0.02
 """asinh softening of the pictures, parts of the brightest pixel."""
 FLUX_RMS = 1e3
 """Flux of the galaxies, background rms, where their look depends on it; pictures do not show it."""
+
+
+class FilmedModule(BlendModule):
+    """The training loop's module; keeps the samples of each epoch, also in its checkpoints."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.film: list[Tensor] = []
+
+    def on_validation_epoch_end(self) -> None:
+        """Add the epoch to the history and to the film."""
+        super().on_validation_epoch_end()
+        self.film.append(film_frame(self.network, self.augment.seed))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the film beside the history."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["skymill"]["film"] = list(self.film)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take history and film from the checkpoint."""
+        super().on_load_checkpoint(checkpoint)
+        self.film = list(checkpoint["skymill"]["film"])
 
 
 @torch.no_grad()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.config.train import AugmentConfig
@@ -86,34 +85,6 @@ class SceneData(Dataset):
             "owner": torch.from_numpy(np.repeat(np.arange(len(patch)), [len(each) for each in objects])),
             "objects": torch.from_numpy(np.concatenate(objects)),
         }
-
-
-class EpochOrder(Sampler[NDArray[np.int64]]):
-    """Batches of row numbers, shuffled anew in each epoch by a generator that is keyed by the epoch.
-
-    Parameters
-    ----------
-    n, batch_size : int
-        Rows and rows in a batch; the last batch may be smaller.
-    seed : int or None
-        The run's seed; None keeps the order of the set.
-    """
-
-    def __init__(self, n: int, batch_size: int, seed: int | None = None) -> None:
-        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; Lightning calls it before each."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-self.n // self.batch_size)
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        order = np.arange(self.n)
-        if self.seed is not None:
-            order = rng(self.seed, "finder", "order", self.epoch).permutation(self.n)
-        return iter(np.array_split(order, range(self.batch_size, self.n, self.batch_size)))
 
 
 def whole(patches: dict[str, Tensor]) -> Patches:

@@ -23,8 +23,7 @@ from skymill.rng import rng
 from skymill.training.galaxies import GalaxyAugment, GalaxyBatch
 from skymill.training.history import OF_A_CRITIC
 from skymill.training.likeness import Likeness
-from skymill.training.loop import BlendModule
-from skymill.training.samples_film import film_frame
+from skymill.training.samples_film import FilmedModule
 
 BETAS = (0.0, 0.9)
 """Of Adam, as in the paper."""
@@ -38,7 +37,7 @@ class WganTask:
         return Likeness()
 
 
-class WganModule(BlendModule):
+class WganModule(FilmedModule):
     """A training of what draws and of its critic.
 
     Each batch gives `critic_steps` steps of the critic, with other turns, noise and drawn galaxies, and one of the
@@ -67,7 +66,6 @@ class WganModule(BlendModule):
         )
         self.coarse = CoarseHeads(self.options) if self.options.progressive else nn.ModuleList()
         network.requires_grad_(requires_grad=False)
-        self.film: list[Tensor] = []
         self.sums: dict[str, list[Tensor]] = {name: [] for name in OF_A_CRITIC}
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -163,7 +161,6 @@ class WganModule(BlendModule):
         # It is of all galaxies at once, no mean over batches.
         self._note("validation", torch.tensor(self.validation_metrics.mean()), 1)
         super().on_validation_epoch_end()
-        self.film.append(film_frame(self.network, self.augment.seed))
 
     def more_columns(self) -> dict[str, float]:
         """Return the losses of the critic and of what draws."""
@@ -172,16 +169,6 @@ class WganModule(BlendModule):
         for values in self.sums.values():
             values.clear()
         return means
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the film beside the history."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["skymill"]["film"] = list(self.film)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take history and film from the checkpoint."""
-        super().on_load_checkpoint(checkpoint)
-        self.film = list(checkpoint["skymill"]["film"])
 
 
 def observed(augment: GalaxyAugment, batch: GalaxyBatch, light: Tensor) -> Seen:

@@ -30,7 +30,7 @@ def chunked(planned):
 
 
 @pytest.mark.parametrize(
-    ("tiles", "size"), [(0, 1), (20, 1), (21, 10), (101, 25), (1000, 25), (1001, 100), (10**6, 100)]
+    ("tiles", "size"), [(0, 1), (20, 1), (21, 10), (101, 50), (1000, 50), (1001, 100), (10**6, 100)]
 )
 def test_few_tiles_are_jobs_of_their_own(tiles, size):
     assert tiles_per_job(tiles) == size

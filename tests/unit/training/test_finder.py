@@ -16,7 +16,8 @@ from skymill.training.card import load_model
 from skymill.training.finder import calibrate, train_finder
 from skymill.training.finder_card import load_finder
 from skymill.training.history import read_history
-from skymill.training.scenes import EpochOrder, SceneData, whole
+from skymill.training.order import EpochOrder
+from skymill.training.scenes import SceneData, whole
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 PRODUCTS = ["curves.png", "history.csv", "model.yaml", "provenance.json", "weights.safetensors"]
