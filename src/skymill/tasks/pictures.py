@@ -9,7 +9,6 @@ from math import asinh, log, sqrt
 from typing import TYPE_CHECKING
 
 import torch
-from kornia.metrics import ssim
 from torch import Tensor
 
 from skymill.config.pictures import PicturesTaskConfig, StretchConfig
@@ -100,4 +99,7 @@ def log_error(drawn: Tensor, true: Tensor) -> Tensor:
 
 def similarity(drawn: Tensor, true: Tensor) -> Tensor:
     """Return the SSIM of pictures (b, n, y, x) of 255 levels, where the window lies within them: (b, n)."""
+    # Networks that measure are read through this package, too, where training's libraries are not there.
+    from kornia.metrics import ssim
+
     return ssim(drawn, true, WINDOW_PX, max_val=WHITE, padding="valid").mean(dim=(2, 3))
