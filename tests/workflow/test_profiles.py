@@ -28,6 +28,7 @@ def test_every_rule_that_uses_a_network_gets_a_gpu_and_no_other():
     networks = {
         "train_model",
         "train_finder",
+        "train_generator",
         "train_restorer",
         "join_models",
         "evaluate_model",
