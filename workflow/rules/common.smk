@@ -130,8 +130,9 @@ def execution_of(key, default=None):
     """Setting of how a model's training is executed, as a resource: a number or text."""
 
     def value(wildcards):
-        networks = run_config.trained() | run_config.trained_finders() | run_config.restorers
+        networks = run_config.trained() | run_config.trained_finders()
         networks |= run_config.generators | run_config.half_generators()
+        networks |= run_config.restorers
         found = getattr(networks[wildcards.name].training, key)
         found = default if found is None else found
         return found if isinstance(found, int) else str(found)
