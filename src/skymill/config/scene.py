@@ -75,6 +75,11 @@ class SceneConfig(ConfigModel):
     pair_separation_fwhm: PositiveRange = Field(
         (0.5, 4.0), description="Distances of such sources from the other one, PSF FWHM; drawn evenly."
     )
+    pair_snr_ratio: PositiveRange | None = Field(
+        None,
+        description="Signal to noise of such sources over the other one's, within `snr`; drawn evenly in the "
+        "logarithm. null: whatever it is, so that most are much fainter or much brighter than the other.",
+    )
     object_snr: float = Field(
         4.0,
         gt=0,

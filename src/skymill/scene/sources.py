@@ -78,7 +78,8 @@ class SourceRecipe:
         config = self.config
         n = self._number(generator)
         snr = np.exp(generator.uniform(*np.log(config.snr), n))
-        x, y = self._places(n, generator)
+        x, y, host = self._places(n, generator)
+        snr = self._beside(snr, host, generator)
         return Sources(
             is_star=generator.random(n) < config.star_fraction,
             galaxy=self._forms(snr, generator),
@@ -93,19 +94,29 @@ class SourceRecipe:
         density = np.exp(generator.uniform(*np.log(self.config.density_per_1000_fwhm2)))
         return max(1, round(density / 1000 * (self.config.side_px / self.fwhm_px) ** 2))
 
-    def _places(self, n: int, generator: np.random.Generator) -> tuple[NDArray, NDArray]:
-        """Spread sources evenly; move some beside one that stays where it is."""
+    def _places(self, n: int, generator: np.random.Generator) -> tuple[NDArray, NDArray, NDArray[np.int64]]:
+        """Spread sources evenly; move some beside one that stays where it is, its host (-1: none)."""
         margin = MARGIN_FWHM * self.fwhm_px
         x, y = generator.uniform(-0.5 - margin, self.config.side_px - 0.5 + margin, (2, n))
         moved = generator.random(n) < self.config.pair_fraction
         distance = generator.uniform(*self.config.pair_separation_fwhm, n) * self.fwhm_px
         angle, which = generator.uniform(0, 2 * np.pi, n), generator.random(n)
         hosts = np.flatnonzero(~moved)
-        if len(hosts):
-            host = hosts[(which * len(hosts)).astype(np.int64)]
-            x = np.where(moved, x[host] + distance * np.cos(angle), x)
-            y = np.where(moved, y[host] + distance * np.sin(angle), y)
-        return x, y
+        if not len(hosts):
+            return x, y, np.full(n, -1)
+        host = hosts[(which * len(hosts)).astype(np.int64)]
+        x = np.where(moved, x[host] + distance * np.cos(angle), x)
+        y = np.where(moved, y[host] + distance * np.sin(angle), y)
+        return x, y, np.where(moved, host, -1)
+
+    def _beside(
+        self, snr: NDArray[np.float64], host: NDArray[np.int64], generator: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Give sources beside a host their signal to noise by that of the host."""
+        if self.config.pair_snr_ratio is None:
+            return snr
+        ratio = np.exp(generator.uniform(*np.log(self.config.pair_snr_ratio), len(snr)))
+        return np.where(host < 0, snr, np.clip(snr[host] * ratio, *self.config.snr))
 
     def _forms(self, snr: NDArray, generator: np.random.Generator) -> NDArray[np.int64]:
         """Choose galaxies in the same place of their own range: faint sources look like faint galaxies."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,14 @@ from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.tasks.detection import DetectionTask
 from skymill.tasks.patches import Patches
-from skymill.training.card import CARD, WEIGHTS, save_weights, write_card
+from skymill.training.card import WEIGHTS, save_weights
 from skymill.training.finder_card import Calibration, FinderCard
-from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.order import epoch_loaders
 from skymill.training.probe import probe_finder
+from skymill.training.products import CHECKPOINTS, write_products
 from skymill.training.scenes import PatchAugment, SceneData, whole
-from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
+from skymill.training.train import cpu_threads, training_facts, with_execution
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +114,7 @@ def train_finder(
             code=code_stamp("skymill.training.finder"),
             weights_sha256=save_weights(folder / WEIGHTS, weights),
         )
-        write_card(folder / CARD, card)
-        write_history(folder / HISTORY, module.history)
-        draw_curves(folder / CURVES, module.history, f"{recipe['name']} {recipe['version']}")
-        shutil.rmtree(folder / CHECKPOINTS)
-        record.rows = train.n
-        record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
+        write_products(folder, recipe, card, module, record, train.n)
 
 
 def _module(recipe: Mapping[str, Any], config: FinderConfig, survey: Survey) -> DetectionModule:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,16 @@ from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.simulate.psf import effective_psf
 from skymill.training.anomaly import FEWEST, fit_ordinary, misfits
-from skymill.training.card import CARD, WEIGHTS, plain_weights, save_weights, write_card
+from skymill.training.card import WEIGHTS, plain_weights, save_weights
 from skymill.training.elbo import VaeTask
-from skymill.training.film import FILM
 from skymill.training.galaxies import GalaxyAugment, GalaxyData, turned
 from skymill.training.generator_card import GeneratorCard, Ordinary, probe_generator
-from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
+from skymill.training.history import best_epoch
 from skymill.training.loop import BEST, Resources, fit, wants_progress
 from skymill.training.order import epoch_loaders
-from skymill.training.samples_film import FilmedModule, draw_film
-from skymill.training.train import CHECKPOINTS, NOT_METRICS, cpu_threads, training_facts, with_execution
+from skymill.training.products import CHECKPOINTS, write_products
+from skymill.training.samples_film import FilmedModule
+from skymill.training.train import NOT_METRICS, cpu_threads, training_facts, with_execution
 from skymill.training.wgan import WganModule
 
 log = logging.getLogger(__name__)
@@ -143,14 +142,7 @@ def train_generator(
             code=code_stamp("skymill.training.generator"),
             weights_sha256=save_weights(folder / WEIGHTS, plain_weights(network)),
         )
-        write_card(folder / CARD, card)
-        write_history(folder / HISTORY, module.history)
-        title = f"{recipe['name']} {recipe['version']}"
-        draw_curves(folder / CURVES, module.history, title)
-        draw_film(folder / FILM, module.film, f"{title}: the same latent numbers after each epoch")
-        shutil.rmtree(folder / CHECKPOINTS)
-        record.rows = len(sides[0])
-        record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
+        write_products(folder, recipe, card, module, record, len(sides[0]))
 
 
 def _check_numbers(name: str, config: GeneratorConfig, train: GalaxyData, validation: GalaxyData) -> None:

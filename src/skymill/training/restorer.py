@@ -6,7 +6,6 @@ With card, history, curves and, where there is a critic, a film.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,15 @@ from skymill.provenance.record import recording
 from skymill.rng import rng
 from skymill.tasks.restore import RestoreTask
 from skymill.training.adversarial import AdversarialModule
-from skymill.training.card import CARD, WEIGHTS, save_weights, write_card
+from skymill.training.card import WEIGHTS, save_weights
 from skymill.training.degrade import Degrade, window_px
 from skymill.training.film import FILM
 from skymill.training.galaxies import GalaxyData
-from skymill.training.history import CURVES, HISTORY, draw_curves, write_history
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.order import epoch_loaders
+from skymill.training.products import CHECKPOINTS, write_products
 from skymill.training.restorer_card import RestorerCard, probe_restorer
-from skymill.training.train import CHECKPOINTS, cpu_threads, training_facts, with_execution
+from skymill.training.train import cpu_threads, training_facts, with_execution
 
 log = logging.getLogger(__name__)
 
@@ -103,14 +102,7 @@ def train_restorer(
             code=code_stamp("skymill.training.restorer"),
             weights_sha256=save_weights(folder / WEIGHTS, weights),
         )
-        write_card(folder / CARD, card)
-        write_history(folder / HISTORY, module.history)
-        title = f"{recipe['name']} {recipe['version']}"
-        draw_curves(folder / CURVES, module.history, title)
-        module.draw_more(folder, title)
-        shutil.rmtree(folder / CHECKPOINTS)
-        record.rows = len(sides[0])
-        record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
+        write_products(folder, recipe, card, module, record, len(sides[0]))
 
 
 def _module(recipe: Mapping[str, Any], config: RestorerConfig, survey: Survey) -> BlendModule:

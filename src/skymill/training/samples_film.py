@@ -13,6 +13,7 @@ from torch import Tensor
 from skymill.models.vae import GalaxyNetwork
 from skymill.provenance.atomic import atomic_path
 from skymill.rng import rng
+from skymill.training.film import FILM
 from skymill.training.loop import BlendModule
 
 SAMPLES = 8
@@ -45,6 +46,10 @@ class FilmedModule(BlendModule):
         """Take history and film from the checkpoint."""
         super().on_load_checkpoint(checkpoint)
         self.film = list(checkpoint["skymill"]["film"])
+
+    def draw_more(self, folder: Path, title: str) -> None:
+        """Draw the film strip."""
+        draw_film(folder / FILM, self.film, f"{title}: the same latent numbers after each epoch")
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +32,8 @@ from skymill.tasks.registry import Task
 from skymill.training.adversarial import training_module
 from skymill.training.augment import validation_window_px, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
-from skymill.training.card import CARD, WEIGHTS, Card, read_card, save_weights, write_card
-from skymill.training.history import CURVES, HISTORY, best_epoch, draw_curves, write_history
+from skymill.training.card import WEIGHTS, Card, read_card, save_weights
+from skymill.training.history import best_epoch
 from skymill.training.loop import (
     BEST,
     BlendModule,
@@ -48,11 +47,11 @@ from skymill.training.noise import build_batch_noise
 from skymill.training.pictures import LIMITS, USE, augmenting
 from skymill.training.probe import probe
 from skymill.training.processes import ONE, Processes, run_processes
+from skymill.training.products import CHECKPOINTS, write_products
 from skymill.training.start import start_from
 
 log = logging.getLogger(__name__)
 
-CHECKPOINTS = "checkpoints"
 AnyConfig = TypeVar("AnyConfig", bound=ConfigModel)
 NOT_METRICS = {"epoch", "train_loss", "learning_rate", "seconds"}
 
@@ -122,10 +121,8 @@ def train_model(
             run_processes(processes, call, folder / CHECKPOINTS, torch.get_num_threads())
             module, (_, validation) = _prepare(recipe, config, parents)
             module.on_load_checkpoint(usable_checkpoint(folder / CHECKPOINTS, module.identity))
-        card = _write_products(folder, recipe, config, module, validation, device, start, processes.count)
-        shutil.rmtree(folder / CHECKPOINTS)
-        record.rows = card.blends_per_epoch
-        record.extra.update(device=card.device, epochs=card.epochs, best_epoch=card.best_epoch)
+        card = _calibrated(folder, recipe, config, module, validation, device, start, processes.count)
+        write_products(folder, recipe, card, module, record, card.blends_per_epoch)
 
 
 def train_epochs(
@@ -288,7 +285,7 @@ def training_facts(
     }
 
 
-def _write_products(
+def _calibrated(
     folder: Path,
     recipe: Mapping[str, Any],
     config: ModelConfig,
@@ -298,7 +295,7 @@ def _write_products(
     start: str | Path | None,
     processes: int,
 ) -> Card:
-    """Calibrate, and write weights, card, history and curves."""
+    """Calibrate, write the weights, and describe them."""
     params, before = recipe["params"], read_card(start) if start else None
     weights = load_file(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
@@ -315,7 +312,7 @@ def _write_products(
         facts["start"] = (
             f"{config.start.model}, version {before.version}, weights {before.weights_sha256[:12]}"
         )
-    card = Card(
+    return Card(
         **facts,
         **words,
         network=config.network,
@@ -329,9 +326,3 @@ def _write_products(
         code=code_stamp("skymill.training.train"),
         weights_sha256=save_weights(folder / WEIGHTS, weights),
     )
-    write_card(folder / CARD, card)
-    write_history(folder / HISTORY, module.history)
-    title = f"{recipe['name']} {recipe['version']}"
-    draw_curves(folder / CURVES, module.history, title)
-    module.draw_more(folder, title)
-    return card

@@ -62,6 +62,26 @@ def test_pairs_keep_to_their_range_of_separations(config, survey, galaxies):
     assert np.mean(close > 0.999 * fwhm) > 0.85
 
 
+def test_pairs_can_be_alike_in_brightness(config, survey, galaxies):
+    keys = {"pair_fraction": 0.5, "snr": [2, 1000], "side_px": 512, "density_per_1000_fwhm2": [1, 1]}
+    keys["pair_separation_fwhm"] = [0.001, 0.002]
+    ratios = []
+    for sources in many(config, survey, galaxies, 40, pair_snr_ratio=[0.25, 1.0], **keys):
+        distance = np.hypot(sources.x[:, None] - sources.x, sources.y[:, None] - sources.y)
+        # Two of one spot: a host and the one beside it; where there are three, the second is beside the host, too.
+        spots = distance < 0.1
+        for row in np.flatnonzero(spots.sum(axis=1) == 2):
+            one, other = sources.snr[spots[row]]
+            if max(one, other) > 10:  # The fainter one's range is not cut off.
+                ratios.append(min(one, other) / max(one, other))
+    ratios = np.array(ratios)
+
+    assert len(ratios) > 100
+    assert ratios.min() >= 0.249
+    # Evenly in the logarithm: half of them above the geometric mean.
+    assert abs(np.mean(ratios > 0.5) - 0.5) < 0.1
+
+
 def test_sources_reach_a_little_beyond_the_edges(config, survey, galaxies):
     x = np.concatenate([each.x for each in many(config, survey, galaxies, pair_fraction=0)])
     margin = MARGIN_FWHM * survey.psf_fwhm_px

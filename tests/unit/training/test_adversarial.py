@@ -26,7 +26,8 @@ from skymill.training.film import FILM
 from skymill.training.history import OF_A_CRITIC, read_history
 from skymill.training.loop import BlendModule
 from skymill.training.processes import Processes
-from skymill.training.train import CHECKPOINTS, train_epochs, train_model
+from skymill.training.products import CHECKPOINTS
+from skymill.training.train import train_epochs, train_model
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 PRODUCTS = ["curves.png", "film.png", "history.csv", "model.yaml", "provenance.json", "weights.safetensors"]

@@ -18,7 +18,8 @@ from skymill.training import loop, processes
 from skymill.training.history import read_history
 from skymill.training.loop import BlendModule
 from skymill.training.processes import Processes
-from skymill.training.train import CHECKPOINTS, train_epochs, train_model
+from skymill.training.products import CHECKPOINTS
+from skymill.training.train import train_epochs, train_model
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 TWO = Processes(per_node=2)

@@ -18,7 +18,8 @@ from skymill.metrics.distribution import LEVELS
 from skymill.training import loop
 from skymill.training.card import load_model
 from skymill.training.history import read_history
-from skymill.training.train import CHECKPOINTS, member_seed, train_model, validation_batches
+from skymill.training.products import CHECKPOINTS
+from skymill.training.train import member_seed, train_model, validation_batches
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 PRODUCTS = ["curves.png", "history.csv", "model.yaml", "provenance.json", "weights.safetensors"]
@@ -96,7 +97,7 @@ def test_a_training_that_was_killed_after_its_last_epoch_only_writes_its_product
 ):
     recipe = make_recipe(max_epochs=2)
     with monkeypatch.context() as patch:
-        patch.setattr("skymill.training.train.draw_curves", lambda *_: 1 / 0)
+        patch.setattr("skymill.training.products.draw_curves", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train_model(recipe, **files, folder=tmp_path, execution=CPU)
     monkeypatch.setattr(loop, "_trainer", lambda *_: pytest.fail("trained again"))

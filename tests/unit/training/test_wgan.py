@@ -25,7 +25,7 @@ from skymill.training.generated import draw_one
 from skymill.training.generator import ENCODER, train_generator
 from skymill.training.generator_card import is_generator, load_generator
 from skymill.training.history import OF_A_CRITIC, read_history
-from skymill.training.train import CHECKPOINTS
+from skymill.training.products import CHECKPOINTS
 
 CPU = {"device": "cpu", "threads": 1, "progress": "off"}
 PRODUCTS = ["curves.png", "film.png", "history.csv", "model.yaml", "provenance.json", "weights.safetensors"]
