@@ -59,7 +59,7 @@ def trained(wgan_recipe, files, tmp_path_factory):
     folder, kept = tmp_path_factory.mktemp("wgan"), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "skymill.training.generator.shutil.rmtree",
+            "skymill.training.products.shutil.rmtree",
             lambda path: kept.update(
                 last=torch.load(path / loop.LAST, weights_only=True),
                 best=load_file(path / loop.BEST),
