@@ -2,6 +2,8 @@
 
     PYTHONPATH=src python benchmarks/inference.py TILE --models models/sdss_r/unet
     PYTHONPATH=src python benchmarks/inference.py TILE --models models/sdss_r/unet --finder models/sdss_r/finder
+    PYTHONPATH=src python benchmarks/inference.py TILE --models models/sdss_r/unet --finder models/sdss_r/finder \\
+        --candidates '{"kind": "network", "model": "finder", "least_probability": 0.2}'
     PYTHONPATH=src python benchmarks/inference.py TILE --models A B --candidates '{"kind": "sep", "setting": "plain"}'
 
 TILE is a tile that ingest made. Everything runs on the same number of threads, each in a process of its own, in turn
@@ -60,12 +62,9 @@ def measure_network(model: str, path: str, candidates: str, finder: str, device:
     from skymill.training.card import load_model
     from skymill.training.finder_card import load_finder
 
-    if finder:
-        config = CandidateConfig()
-        detector = NeuralDetector(config, load_model(model), device, load_finder(finder))
-    else:
-        config = CandidateConfig.model_validate({"detector": json.loads(candidates)})
-        detector = NeuralDetector(config, load_model(model), device)
+    given = candidates or ("" if finder else PLAIN_SEP)
+    config = CandidateConfig.model_validate({"detector": json.loads(given)} if given else {})
+    detector = NeuralDetector(config, load_model(model), device, load_finder(finder) if finder else None)
     tile = Tile.read(path)
     loaded = time.perf_counter()
     with PeakMemory() as memory:
@@ -176,9 +175,13 @@ def main() -> None:
     parser.add_argument("tile")
     parser.add_argument("--models", nargs="+", default=[], help="folders of models")
     parser.add_argument(
-        "--candidates", default=PLAIN_SEP, help="the networks' candidates: a detector as JSON"
+        "--candidates", default="", help="the networks' candidates: a detector as JSON; sep's by default"
     )
-    parser.add_argument("--finder", default="", help="folder of a network that finds the candidates instead")
+    parser.add_argument(
+        "--finder",
+        default="",
+        help="folder of a network that finds the candidates, as --candidates or its card says",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"))
