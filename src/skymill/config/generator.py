@@ -53,15 +53,15 @@ class CanvasNetworkConfig(ConfigModel):
     supersampling: int = Field(
         2, ge=1, le=8, description="Points per pixel on which light is laid before the PSF."
     )
+    components: PositiveInt = Field(
+        32, le=512, description="Normal distributions of the mixture that looks of galaxies are drawn from."
+    )
 
 
 class VaeConfig(CanvasNetworkConfig):
     """A variational autoencoder."""
 
     kind: Literal["vae"] = Field("vae", description="Form of the network.")
-    components: PositiveInt = Field(
-        32, le=512, description="Normal distributions of the mixture that latent numbers are drawn from."
-    )
 
 
 class WganConfig(CanvasNetworkConfig):

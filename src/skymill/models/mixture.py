@@ -1,9 +1,9 @@
-"""A mixture of normal distributions: what latent numbers are drawn from, given magnitude and size.
+"""A mixture of normal distributions: what the looks of galaxies are drawn from, given magnitude and size.
 
-The latent numbers of the galaxies that an autoencoder was trained on are no standard normal distribution; a generator
-that draws from one draws galaxies that the population does not hold. The mixture is fitted to them after training (an
-ex-post density, Ghosh et al. 2020, ICLR, arXiv:1903.12436), jointly with magnitude and size, so that it can be asked
-for galaxies of a given magnitude and size.
+The looks that an encoder finds for the galaxies that a network was trained on are no standard normal distribution; a
+generator that draws from one draws galaxies that the population does not hold. The mixture is fitted to them after
+training (an ex-post density, Ghosh et al. 2020, ICLR, arXiv:1903.12436), jointly with magnitude and size, so that it
+can be asked for galaxies of a given magnitude and size.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skymill.config.generator import CanvasNetworkConfig, VaeConfig
+from skymill.config.generator import CanvasNetworkConfig
 from skymill.models.canvas import Canvas, elongation
 from skymill.models.compress import asinh
 from skymill.models.mixture import Mixture
@@ -160,7 +160,11 @@ class Decoder(nn.Module):
                 features, scale_factor=2.0, mode="bilinear", align_corners=False
             )
             features = functional.silu(convolution(features))
-        return self.canvas.normalised(self.head(features)[:, 0] + self.profile(latent))
+        return self.canvas.normalised(self.profile(latent) + self.detail(self.head(features), latent))
+
+    def detail(self, image: Tensor, latent: Tensor) -> Tensor:
+        """Return what is added to the log light of a profile, (b, c, c), made of the head's image (b, 1, c, c)."""
+        return image[:, 0]
 
     def profile(self, latent: Tensor) -> Tensor:
         """Return the log light that learning starts from, (c, c), or one for each galaxy, (b, c, c)."""
@@ -168,7 +172,7 @@ class Decoder(nn.Module):
 
 
 class GalaxyNetwork(nn.Module):
-    """Guesser, encoder, decoder and PSF: what draws galaxies and tells those that it cannot draw.
+    """Guesser, encoder, decoder, PSF and a mixture of looks: what draws galaxies and tells those that it cannot draw.
 
     Parameters
     ----------
@@ -187,6 +191,7 @@ class GalaxyNetwork(nn.Module):
         self.config, self.stamp_px = config, stamp_px
         self.guesser, self.encoder = Guesser(config, stamp_px), Encoder(config, stamp_px)
         self.decoder = self.decoder_kind(config)
+        self.mixture = Mixture(config.components, config.latent + 2)
         psf = torch.zeros((self.fine_px(stamp_px),) * 2)
         psf[psf.shape[0] // 2, psf.shape[1] // 2] = 1.0
         self.register_buffer("psf", psf)
@@ -207,8 +212,11 @@ class GalaxyNetwork(nn.Module):
         return self.look(self.encoder(seen)[0], seen.flux, seen.re_px)
 
     def draw(self, mag: float, re_px: float, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Draw what the decoder takes for a new galaxy of some magnitude and half-light radius, (latent,)."""
-        raise NotImplementedError
+        """Draw what the decoder takes for a new galaxy of some magnitude and half-light radius, (latent,).
+
+        From the mixture, which knows what the galaxies that it was fitted to look like to the encoder.
+        """
+        return self.mixture.draw(np.array([mag, np.log(re_px)]), generator)
 
     def fine_px(self, stamp_px: int) -> int:
         """Return the side of the fine grid that light is laid on for stamps of some side."""
@@ -291,15 +299,7 @@ class GalaxyNetwork(nn.Module):
 
 @GENERATORS.register("vae")
 class Vae(GalaxyNetwork):
-    """A variational autoencoder, and the mixture that latent numbers are drawn from."""
-
-    def __init__(self, config: VaeConfig, stamp_px: int) -> None:
-        super().__init__(config, stamp_px)
-        self.mixture = Mixture(config.components, config.latent + 2)
-
-    def draw(self, mag: float, re_px: float, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Draw from the mixture, given magnitude and size."""
-        return self.mixture.draw(np.array([mag, np.log(re_px)]), generator)
+    """A variational autoencoder: what :class:`GalaxyNetwork` says, all of it trained together."""
 
 
 def fitted(image: Tensor, side: int) -> Tensor:

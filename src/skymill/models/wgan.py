@@ -2,8 +2,8 @@
 
 A Wasserstein GAN with a gradient penalty (Gulrajani et al. 2017, NeurIPS, arXiv:1704.00028). What draws ends as the
 variational autoencoder's decoder does, in a canvas of flux 1 and half-light radius 1 and the survey's PSF
-(:mod:`skymill.models.vae`); latent numbers are standard normal ones, and become a galaxy's look together with its flux
-and size. Canvas and critic can grow while they learn (Karras et al. 2018, ICLR, arXiv:1710.10196).
+(:mod:`skymill.models.vae`); latent numbers, standard normal ones while it learns, become a galaxy's look together with
+its flux and size. Canvas and critic can grow while they learn (Karras et al. 2018, ICLR, arXiv:1710.10196).
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from __future__ import annotations
 from itertools import pairwise
 from math import floor
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skymill.config.generator import WganConfig
+from skymill.config.generator import CanvasNetworkConfig, WganConfig
 from skymill.models.compress import asinh
 from skymill.models.vae import CONDITIONS, GENERATORS, Decoder, GalaxyNetwork, Seen
 
@@ -31,6 +29,8 @@ PSF_PX = 1.5
 BRIGHTNESSES = (0.3, 0.03)
 """Units that what the critic sees is compressed in, flux per square of the seen half-light radius: one shows the core,
 the other the outskirts."""
+RINGS, MODES = 8, (1, 2)
+"""Rings of a view, and Fourier modes of each that the critic is told: of a half turn, and of a quarter."""
 KNOWN = 2
 """ln flux and ln half-light radius."""
 
@@ -60,12 +60,25 @@ class Style(nn.Module):
 
 
 class ProfileDecoder(Decoder):
-    """A decoder that starts from Sersic profiles, whose index the third number says.
+    """A decoder that starts from symmetric Sersic profiles, whose index the third number says.
 
-    A critic has to find out by itself that galaxies differ in their concentration; this is where it begins. The index
-    is ``2 exp(latent / 2)``, within 0.5 and 6, and ``b = 2 n - 1/3`` (Ciotti & Bertin 1999, A&A 352, 447, eq. 18, its
-    first terms).
+    A critic has to find out by itself that galaxies differ in their concentration and in how far they are symmetric;
+    this is where it begins. The index is ``2 exp(latent / 2)``, within 0.5 and 6, and ``b = 2 n - 1/3`` (Ciotti &
+    Bertin 1999, A&A 352, 447, eq. 18, its first terms). What is learned is split into the part that a half turn leaves
+    as it is and the part that it reverses; how much of the second a galaxy has is one number of its look.
     """
+
+    def __init__(self, config: CanvasNetworkConfig) -> None:
+        super().__init__(config)
+        self.lopsidedness = nn.Linear(config.latent, 1)
+        nn.init.zeros_(self.lopsidedness.weight)
+        nn.init.zeros_(self.lopsidedness.bias)
+
+    def detail(self, image: Tensor, latent: Tensor) -> Tensor:
+        """Return what is added to the log light of a profile, (b, c, c), made of a head's image (b, 1, c, c)."""
+        image = image[:, 0]
+        turned = image.flip(-2, -1)
+        return (image + turned) / 2 + self.lopsidedness(latent)[..., None] * (image - turned) / 2
 
     def profile(self, latent: Tensor) -> Tensor:
         """Return the log light of Sersic profiles, (b, c, c)."""
@@ -92,19 +105,10 @@ class Wgan(GalaxyNetwork):
     def __init__(self, config: WganConfig, stamp_px: int) -> None:
         super().__init__(config, stamp_px)
         self.style = Style(config)
-        self.register_buffer("unit_mag", torch.zeros(()))
 
     def look(self, latent: Tensor, flux: Tensor, re_px: Tensor) -> Tensor:
         """Turn latent numbers (b, latent) into what the decoder takes, given flux (background rms) and size."""
         return self.style(latent, flux, re_px)
-
-    @torch.inference_mode()
-    def draw(self, mag: float, re_px: float, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Draw latent numbers, and turn them into the look of a galaxy of that magnitude and half-light radius."""
-        latent = generator.standard_normal((1, self.config.latent), dtype=np.float32)
-        flux = 10 ** (0.4 * (self.unit_mag - mag))
-        look = self.style(torch.from_numpy(latent), flux[None].float(), torch.tensor([re_px]).float())
-        return look[0].double().numpy()
 
 
 class CoarseHeads(nn.Module):
@@ -134,8 +138,35 @@ class CoarseHeads(nn.Module):
             if weight > 0:
                 image = heads[number](maps[-1 - number])
                 image = functional.interpolate(image, size=(side, side), mode="bilinear", align_corners=False)
-                log_light = log_light + weight * image[:, 0]
+                log_light = log_light + weight * decoder.detail(image, look)
         return decoder.canvas.normalised(log_light)
+
+
+class RingModes(nn.Module):
+    """Views → the light in rings, and how lopsided and how elongated each is: amplitudes of its Fourier modes.
+
+    What concentration, asymmetry and ellipticity are made of (modes 1 and 2: Rix & Zaritsky 1995, ApJ 447, 82). Each
+    number changes at most as fast as the view does, so that the penalty on slopes weighs them as it does pixels.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        axis = torch.linspace(-VIEW_RE, VIEW_RE, VIEW_PX)
+        y, x = torch.meshgrid(axis, axis, indexing="ij")
+        ring = torch.floor(torch.hypot(x, y) / VIEW_RE * RINGS)
+        waves = [torch.ones_like(x)]
+        for mode in MODES:
+            waves += [torch.cos(mode * torch.atan2(y, x)), torch.sin(mode * torch.atan2(y, x))]
+        maps = torch.stack([(ring == number) * wave for number in range(RINGS) for wave in waves])
+        # They follow from the numbers above: no part of the weights.
+        self.register_buffer("maps", functional.normalize(maps.flatten(1)).T.contiguous(), persistent=False)
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Return numbers (b, 2 RINGS (1 + modes)) of views (b, 2, y, x)."""
+        light, *waves = (views.flatten(2) @ self.maps).unflatten(2, (RINGS, -1)).unbind(dim=3)
+        pairs = zip(waves[::2], waves[1::2], strict=True)
+        amplitudes = [torch.sqrt(cosine**2 + sine**2 + 1e-12) for cosine, sine in pairs]
+        return torch.stack([light, *amplitudes], dim=-1).flatten(1)
 
 
 class WganCritic(nn.Module):
@@ -155,13 +186,15 @@ class WganCritic(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(*step, 3, stride=2, padding=1) for step in pairwise((len(BRIGHTNESSES), *widths))
         )
-        coarse = widths[1 : LEVELS + 1] if config.progressive else ()
+        growing = widths[1 : LEVELS + 1] if config.progressive else ()
         self.entrances = nn.ModuleList(
-            nn.Conv2d(len(BRIGHTNESSES), width, 3, stride=2, padding=1) for width in coarse
+            nn.Conv2d(len(BRIGHTNESSES), width, 3, stride=2, padding=1) for width in growing
         )
         side = VIEW_PX // 2 ** len(widths)
         self.dense = nn.Linear(widths[-1] * side**2, config.critic_dense)
-        self.join = nn.Linear(config.critic_dense + CONDITIONS, config.critic_dense)
+        self.modes = RingModes()
+        seen = config.critic_dense + len(BRIGHTNESSES) * RINGS * (1 + len(MODES)) + CONDITIONS
+        self.join = nn.Linear(seen, config.critic_dense)
         self.head = nn.Linear(config.critic_dense, 1)
 
     def forward(self, views: Tensor, condition: Tensor, coarseness: float = 0.0) -> Tensor:
@@ -185,14 +218,24 @@ class WganCritic(nn.Module):
             if share > 0 and number == level + 1:
                 features = (1 - share) * features + share * self._entered(views, number)
         features = functional.leaky_relu(self.dense(features.flatten(1)), SLOPE)
-        features = functional.leaky_relu(self.join(torch.cat([features, condition], dim=1)), SLOPE)
+        modes = self.modes(
+            torch.lerp(coarse(views, level), coarse(views, level + 1), share) if coarseness else views
+        )
+        features = functional.leaky_relu(self.join(torch.cat([features, modes, condition], dim=1)), SLOPE)
         return self.head(features)[:, 0]
 
     def _entered(self, views: Tensor, level: int) -> Tensor:
         """Return the features of the convolution `level` of views that are as coarse as it is used to."""
         entrance = self.entrances[level - 1] if level else self.convolutions[0]
-        coarse = functional.avg_pool2d(views, 2**level) if level else views
-        return functional.leaky_relu(entrance(coarse), SLOPE)
+        pooled = functional.avg_pool2d(views, 2**level) if level else views
+        return functional.leaky_relu(entrance(pooled), SLOPE)
+
+
+def coarse(views: Tensor, level: int) -> Tensor:
+    """Return views (b, 2, y, x) without details of some levels, as large as before."""
+    if not level:
+        return views
+    return functional.interpolate(functional.avg_pool2d(views, 2**level), scale_factor=2.0**level)
 
 
 def view(seen: Seen) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 VERSION_DIGITS = 10
 KNOWN = "known version"
 """Where a recipe keeps a version that was worked out when it was made."""
-REVISIONS: dict[str, int] = {"compare": 2, "scene": 2}
+REVISIONS: dict[str, int] = {"compare": 2, "generator": 2, "scene": 2}
 """Revision of each stage's meaning; raise one when a stage's output changes although no parameter did. Absent: 1."""
 
 

@@ -18,8 +18,7 @@ from skymill.errors import ConfigError
 from skymill.models.build import build_generator, count_parameters
 from skymill.models.device import choose_device, describe_device
 from skymill.models.mixture import fit_mixture
-from skymill.models.vae import GalaxyNetwork, Vae
-from skymill.models.wgan import Wgan
+from skymill.models.vae import GalaxyNetwork
 from skymill.provenance.code import code_stamp
 from skymill.provenance.record import recording
 from skymill.rng import rng
@@ -118,8 +117,7 @@ def train_generator(
         resources = Resources(device, wants_progress(config.training.progress))
         module, encoder = _train(recipe, config, network, augment, sides, folder / CHECKPOINTS, resources)
         network.to(device).eval()
-        if isinstance(network, Vae):
-            _fit_prior(network, sides[0], augment)
+        _fit_prior(network, sides[0], augment)
         ordinary = _ordinary(network, sides[1], augment)
         network.cpu()
         facts = training_facts(recipe, config, module, device)
@@ -154,7 +152,7 @@ def _check_numbers(name: str, config: GeneratorConfig, train: GalaxyData, valida
             found=f"{len(validation)}",
             remedy="Raise n_galaxies of the population, or split.validation.",
         )
-    if len(train) <= getattr(config.network, "components", 0):
+    if len(train) <= config.network.components:
         raise ConfigError(
             f"generators.{name}.network.components",
             expected=f"fewer than the {len(train)} galaxies that there are to train on",
@@ -172,8 +170,6 @@ def _prepare(
         torch.manual_seed(int(rng(seed, "generator", "weights").integers(2**62)))
         network = build_generator(config.network, config.input_px)
     network.psf.copy_(psf_image(survey, network.psf.shape[0], config.network.supersampling))
-    if isinstance(network, Wgan):
-        network.unit_mag.fill_(survey.zero_point_mag - 2.5 * np.log10(survey.background_rms))
     return network, GalaxyAugment(config.training.augment, config.noise, survey, config.network.latent, seed)
 
 
@@ -230,8 +226,8 @@ def psf_image(survey: Survey, side: int, supersampling: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _fit_prior(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> None:
-    """Fit the mixture to the latent numbers, magnitudes and sizes of the galaxies that were trained on.
+def _fit_prior(network: GalaxyNetwork, galaxies: GalaxyData, augment: GalaxyAugment) -> None:
+    """Fit the mixture to the looks, magnitudes and sizes of the galaxies that were trained on.
 
     They are seen at the least noise that the network knows, each turned as in an epoch of its own.
     """
@@ -246,8 +242,9 @@ def _fit_prior(network: Vae, galaxies: GalaxyData, augment: GalaxyAugment) -> No
         batch = augment.observed(windows, windows["image"][..., :-1, :-1], depth, generator)
         mean, log_variance = network.encoder(batch.seen)
         latent = mean + batch.draw * torch.exp(0.5 * log_variance)
+        look = network.look(latent, batch.seen.flux, batch.seen.re_px)
         known = torch.stack([windows["mag"], torch.log(windows["re_px"])], dim=1)
-        rows.append(torch.cat([latent, known], dim=1).double().cpu().numpy())
+        rows.append(torch.cat([look, known], dim=1).double().cpu().numpy())
     table = np.concatenate(rows)
     network.mixture.set(*fit_mixture(table, network.config.components, generator))
 

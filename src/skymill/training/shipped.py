@@ -40,8 +40,8 @@ MODEL_TESTS = {
     "subset": ("all", "both_found"),
 }
 """Which figures of a run go onto a model's card."""
-FULL = ("mixture.", "unit_mag")
-"""Begin the names of tensors that keep their precision: covariances at half of it would not be positive any more."""
+MIXTURE = "mixture."
+"""Begins the names of tensors that keep their precision: covariances at half of it would not be positive any more."""
 GENERATOR_TESTS = {
     "metric": (
         *("distance_mean", "distance_by_chance", "requested_mag_error", "requested_size_error"),
@@ -203,7 +203,7 @@ def _trained(source: Path) -> tuple[AnyNetwork, Mapping[str, tuple[str, ...]]]:
 
 def _halved(key: str, value: Tensor) -> Tensor:
     """Return weights at half precision where that does no harm."""
-    return value if key.startswith(FULL) else value.to(torch.float16)
+    return value if key.startswith(MIXTURE) else value.to(torch.float16)
 
 
 def _test_figures(

@@ -8,9 +8,12 @@ from torch import nn
 from skymill.config.generator import WganConfig
 from skymill.models.vae import Seen
 from skymill.models.wgan import (
+    MODES,
+    RINGS,
     VIEW_PX,
     VIEW_RE,
     CoarseHeads,
+    RingModes,
     Wgan,
     WganCritic,
     coarseness_at,
@@ -102,19 +105,55 @@ def test_a_decoder_starts_from_sersic_profiles():
     assert decoder.canvas.half_light_radius(canvas).numpy() == pytest.approx(1, abs=0.15)
 
 
-def test_a_galaxy_is_drawn_from_its_random_numbers_magnitude_and_size(network):
-    network.unit_mag.fill_(30.0)
-    one, same, fainter, larger = (
-        network.draw(mag, re_px, np.random.default_rng(3))
-        for mag, re_px in ((20.0, 3.0), (20.0, 3.0), (23.0, 3.0), (20.0, 6.0))
-    )
-    latent = np.random.default_rng(3).standard_normal((1, 5), dtype=np.float32)
-    # Ten magnitudes brighter than one background rms.
-    look = network.look(torch.from_numpy(latent), torch.tensor([1e4]), torch.tensor([3.0]))[0]
+@torch.no_grad()
+def test_how_lopsided_a_galaxy_is_is_one_number_of_its_look(network):
+    decoder, look = network.decoder, torch.randn(4, 5)
 
-    np.testing.assert_array_equal(one, same)
-    np.testing.assert_allclose(one, look.detach().numpy(), rtol=1e-5)
-    assert not np.allclose(one, fainter, rtol=1e-3) and not np.allclose(one, larger, rtol=1e-3)
+    def odd():
+        canvas = decoder(look)
+        return (canvas - canvas.flip(-2, -1)) / 2
+
+    assert odd().abs().max() < 1e-4  # before anything is learned
+    decoder.lopsidedness.bias.fill_(0.5)
+    half = odd()
+    decoder.lopsidedness.bias.fill_(1.0)
+
+    assert half.abs().max() > 1e-3
+    torch.testing.assert_close(odd(), 2 * half, rtol=1e-3, atol=1e-4)
+
+
+def elongated(angle: float, shift: float = 0.0) -> torch.Tensor:
+    """A view of an ellipse along some angle, off the centre by some of its half-light radii."""
+    axis = torch.linspace(-VIEW_RE, VIEW_RE, VIEW_PX)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    along = np.cos(angle) * x + np.sin(angle) * y - shift
+    across = np.cos(angle) * y - np.sin(angle) * x
+    return torch.exp(-0.5 * (along**2 / 2 + across**2)).expand(1, 2, -1, -1)
+
+
+def test_rings_know_light_lopsidedness_and_elongation():
+    modes = RingModes()
+
+    def numbers(views):
+        return modes(views).unflatten(1, (2, RINGS, 1 + len(MODES)))[0, 0].T  # (light and modes, rings)
+
+    flat, ellipse = numbers(torch.ones(1, 2, VIEW_PX, VIEW_PX)), numbers(elongated(0.3))
+    off = numbers(elongated(0.3, shift=0.5))
+    pixels = (modes.maps[:, :: 1 + 2 * len(MODES)] > 0).sum(dim=0)
+
+    torch.testing.assert_close(flat[0], pixels.sqrt())
+    assert flat[1:, 1:].max() < 1e-4
+    assert (ellipse[0].diff() < 0)[2:].all() and ellipse[1].max() < 1e-4 and ellipse[2].max() > 0.5
+    assert off[1].max() > 0.5
+    # Whatever the direction.
+    torch.testing.assert_close(numbers(elongated(1.4, 0.5)), off, rtol=0.05, atol=0.05)
+
+
+def test_rings_change_no_faster_than_what_is_seen():
+    views = torch.randn(1, 2, VIEW_PX, VIEW_PX, requires_grad=True)
+    for number in RingModes()(views)[0]:
+        (slope,) = torch.autograd.grad(number, views, retain_graph=True)
+        assert slope.norm().item() <= 1 + 1e-4
 
 
 def test_what_is_recognised_can_be_drawn(network):

@@ -312,7 +312,7 @@ def generator_recipe(survey):
 
 
 SMALL_WGAN = {
-    **{name: value for name, value in SMALL_VAE.items() if name != "components"},
+    **SMALL_VAE,
     "kind": "wgan",
     "style": 8,
     "critic_widths": [4, 8, 8],
