@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH_SIZE = 64
-"""On a CPU twice as many take a fifth longer each, as their maps are too large for its caches; half as many as long."""
+"""On a CPU twice as many take a fifth longer each, half as many no less."""
 FILL_PX = 5
 """Side of the square of pixels that a bad one is filled from."""
 LEAST_RADIUS_PX = 3.0

@@ -30,7 +30,7 @@ BRIGHTNESSES = (0.3, 0.03)
 """Units that what the critic sees is compressed in, flux per square of the seen half-light radius: one shows the core,
 the other the outskirts."""
 RINGS, MODES = 8, (1, 2)
-"""Rings of a view, and Fourier modes of each that the critic is told: of a half turn, and of a quarter."""
+"""Rings of a view, and the Fourier modes of each that the critic is told: how lopsided and how elongated it is."""
 KNOWN = 2
 """ln flux and ln half-light radius."""
 
@@ -89,7 +89,7 @@ class ProfileDecoder(Decoder):
 
 @GENERATORS.register("wgan")
 class Wgan(GalaxyNetwork):
-    """Style, decoder and PSF, which learned from a critic; guesser and encoder, which learned afterwards.
+    """Style, decoder and PSF, which learned from a critic; guesser, encoder and mixture, which learned afterwards.
 
     Parameters
     ----------
@@ -218,9 +218,7 @@ class WganCritic(nn.Module):
             if share > 0 and number == level + 1:
                 features = (1 - share) * features + share * self._entered(views, number)
         features = functional.leaky_relu(self.dense(features.flatten(1)), SLOPE)
-        modes = self.modes(
-            torch.lerp(coarse(views, level), coarse(views, level + 1), share) if coarseness else views
-        )
+        modes = self.modes(coarse(views, coarseness))
         features = functional.leaky_relu(self.join(torch.cat([features, modes, condition], dim=1)), SLOPE)
         return self.head(features)[:, 0]
 
@@ -231,11 +229,14 @@ class WganCritic(nn.Module):
         return functional.leaky_relu(entrance(pooled), SLOPE)
 
 
-def coarse(views: Tensor, level: int) -> Tensor:
+def coarse(views: Tensor, coarseness: float) -> Tensor:
     """Return views (b, 2, y, x) without details of some levels, as large as before."""
-    if not level:
-        return views
-    return functional.interpolate(functional.avg_pool2d(views, 2**level), scale_factor=2.0**level)
+    level = floor(coarseness)
+    kept = views
+    if level:
+        kept = functional.interpolate(functional.avg_pool2d(views, 2**level), scale_factor=2.0**level)
+    share = coarseness - level
+    return torch.lerp(kept, coarse(views, level + 1), share) if share else kept
 
 
 def view(seen: Seen) -> Tensor:

@@ -181,10 +181,9 @@ def test_it_draws_and_scores_as_the_other_kind_does(trained, generator, survey):
 
 def test_new_galaxies_look_like_what_the_encoder_makes_of_the_ones_learned(trained, files, survey):
     network = load_generator(trained[0]).network
-    galaxies = GalaxyData(**files, side="train", survey=Survey.model_validate(survey.physics()), stamp_px=32)
-    augment = GalaxyAugment(
-        AugmentConfig(), NoiseRangeConfig(), Survey.model_validate(survey.physics()), 4, seed=3
-    )
+    physics = Survey.model_validate(survey.physics())
+    galaxies = GalaxyData(**files, side="train", survey=physics, stamp_px=32)
+    augment = GalaxyAugment(AugmentConfig(), NoiseRangeConfig(), physics, 4, seed=3)
     with torch.no_grad():
         # Looks are other numbers than what the encoder gives.
         network.style.head.bias.copy_(torch.tensor([0.0, 5.0, -7.0]))
