@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the shared real data are not at {folder} (set SKYMILL_SHARED_DATA to their folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_case(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function that writes the files of one shared case (``shared/cases``), each once, and gives their folder."""
+    script, made = shared_data.parent / "cases" / "make_cases.py", {}
+    if not script.is_file():
+        pytest.skip(f"the shared cases are not at {script.parent}")
+
+    def make(name: str) -> Path:
+        if name not in made:
+            out = tmp_path_factory.mktemp("cases")
+            subprocess.run([sys.executable, script, out, name], check=True, capture_output=True)
+            made[name] = out / name
+        return made[name]
+
+    return make
 
 
 @pytest.fixture(scope="session")
