@@ -38,16 +38,27 @@ class TileFacts(ConfigModel):
     tile_id: str = Field(pattern=NAME_PATTERN, description="Name of the tile; becomes a folder name.")
     survey: str = Field(pattern=NAME_PATTERN, description="Name of a file in config/surveys.")
     image_hdu: Hdu | None = Field(
-        None, description="HDU of the image; empty: the first HDU with a 2-D image."
+        None, description="HDU of the image; empty: the only one with a 2-D image that no other column names."
     )
     zero_point_mag: float | None = Field(
         None, allow_inf_nan=False, description="AB magnitude of one image unit; empty: the survey's."
+    )
+    gain_e_per_unit: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Electrons for one image unit over the whole exposure; empty: the survey's, at this zero-point.",
     )
     rms_hdu: Hdu | None = Field(
         None, description="HDU of the noise map; given without `rms`, it is one of the image's file."
     )
     rms_kind: Literal["rms", "variance", "inverse_variance"] = Field(
         "rms", description="What the noise map holds, in image units (squared for the variances)."
+    )
+    rms_holds: Literal["sky", "total"] | None = Field(
+        None,
+        description="Whose noise the map holds: 'sky', or 'total' with that of the sources' photons (LSST, HSC, DECam, "
+        "HST's ERR); empty: what the map's pixels under bright sources show, where they can tell, else 'sky'.",
     )
     mask_hdu: Hdu | None = Field(
         None, description="HDU of the mask; given without `mask`, it is one of the image's file."
@@ -122,6 +133,12 @@ class IngestConfig(SurveyMatch):
     )
     max_bad_rms_fraction: float = Field(
         0.5, gt=0, le=1, description="A noise map with a larger part unusable (zero, negative) is refused."
+    )
+    noise_warning: float = Field(
+        0.3, gt=0, description="Largest |tile / survey - 1| of the noise that passes without a warning."
+    )
+    noise_factor: float = Field(
+        3.0, gt=1, description="A noise this many times above or below the survey's is a mismatch."
     )
     psf_min_stars: int = Field(5, ge=1, description="With fewer stars the survey's PSF is assumed, and said.")
     psf_max_stars: int = Field(60, ge=1, description="At most this many stars, the brightest, are fitted.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, IndexError, KeyError, zlib.error, fits.VerifyError)
-"""What astropy, gzip, bz2 and the tile decompression raise on broken files."""
+ROWS_AT_ONCE = 1024
+LARGEST_EXPANSION = {"gzip": 1_100, "bzip2": 50_000}
+"""Bytes that a byte of a packed file can become, rounded up (deflate: 1,032; bzip2: 46,000 of one value)."""
+LARGEST_TILE_EXPANSION = 100_000
+"""The same for images of which each tile is compressed: a constant one takes a few bytes."""
+OF_WCS = ("WCSDVARR", "D2IMARR")
+"""Extensions that hold tables of the WCS's distortion (FITS WCS Paper IV draft), not images."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,30 @@ class FitsImage:
 
     Parameters
     ----------
-    data : ndarray (y, x), float32
-        A copy in native byte order with BSCALE and BZERO applied; BLANK pixels are NaN.
+    data : ndarray (y, x)
+        The numbers as the file has them, of its type and byte order, with BSCALE and BZERO applied; BLANK pixels are
+        NaN. That of a plain file is mapped: what is changed in it is lost.
     header : astropy.io.fits.Header
         Of the image's HDU.
     where : str
         ``file[hdu]``, for messages.
     """
 
-    data: NDArray[np.float32]
+    data: NDArray
     header: fits.Header
     where: str
+
+    def scaled(self, factor: float = 1.0) -> NDArray[np.float32]:
+        """Return ``factor * data`` as native float32 (y, x); numbers beyond its range become infinite.
+
+        The product is of float64: maps of units in which a pixel is 1e-40 keep their digits.
+        """
+        scaled = np.empty(self.data.shape, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(scaled), ROWS_AT_ONCE):
+                rows = slice(start, start + ROWS_AT_ONCE)
+                scaled[rows] = self.data[rows].astype(np.float64) * factor
+        return scaled
 
 
 def verify_sha256(path: str | Path, expected: str | None) -> None:
@@ -69,18 +86,19 @@ def verify_sha256(path: str | Path, expected: str | None) -> None:
         )
 
 
-def read_image(path: str | Path, hdu: int | str | None = None) -> FitsImage:
+def read_image(path: str | Path, hdu: int | str | None = None, others: Sequence[int | str] = ()) -> FitsImage:
     """Read a 2-D image from a FITS file.
 
-    Plain, gzipped (.gz), bzipped (.bz2) and tile-compressed (.fz) files are read; a plain file is mapped, so that
-    only the image itself is held in memory.
+    Plain, gzipped (.gz), bzipped (.bz2) and tile-compressed (.fz) files are read; a plain file is mapped.
 
     Parameters
     ----------
     path : str or Path
         A local file.
     hdu : int or str, optional
-        Number or name of the HDU; by default the first that holds a 2-D image.
+        Number or name of the HDU; by default the only one that holds a 2-D image.
+    others : sequence of int or str
+        HDUs that are known to hold something else: a noise map, a mask.
 
     Returns
     -------
@@ -90,14 +108,20 @@ def read_image(path: str | Path, hdu: int | str | None = None) -> FitsImage:
     Raises
     ------
     DataError
-        Naming the file and the HDU: not FITS, truncated, no such HDU, not 2-D, no pixels.
+        Naming the file and the HDU: not FITS, truncated or shorter than its header says, no such HDU, several that may
+        be meant, not 2-D, no pixels.
     """
     with fits_errors(path), fits.open(Path(path)) as hdus:
-        chosen = _choose(path, hdus, hdu)
+        chosen = _choose(path, hdus, hdu, others)
         where = f"{path}[{chosen.name or hdus.index(chosen)}]"
-        data = None if chosen.header.get("NAXIS") == 0 else chosen.data
-        _check_shape(where, chosen.header, data)
-        return FitsImage(_native_float32(data), chosen.header.copy(), where)
+        _check_shape(where, chosen.header)
+        _check_length(path, where, chosen)
+        data = chosen.data
+        if data is None or 0 in data.shape:
+            raise DataError(
+                where, expected="an image with pixels", found=f"shape {getattr(data, 'shape', ())}"
+            )
+        return FitsImage(data, chosen.header.copy(), where)
 
 
 @contextmanager
@@ -107,9 +131,9 @@ def fits_errors(path: str | Path) -> Iterator[None]:
         warnings.simplefilter("always")
         try:
             yield
-        except DataError:
+        except (DataError, MemoryError):
             raise
-        except UNREADABLE as error:
+        except Exception as error:  # astropy, gzip, bz2 and cfitsio raise many kinds, all of one meaning
             raise _broken(path, f"{type(error).__name__}: {error}") from error
     messages = [str(warning.message).splitlines()[0] for warning in caught]
     for message in messages:
@@ -128,13 +152,29 @@ def _broken(path: str | Path, found: str) -> DataError:
     )
 
 
-def _choose(path: str | Path, hdus: fits.HDUList, hdu: int | str | None) -> fits.ImageHDU:
-    if hdu is None:
-        images = [one for one in hdus if one.is_image and one.header.get("NAXIS", 0) == 2]
-        anything = [one for one in hdus if one.is_image and one.header.get("NAXIS", 0) > 0]
-        if images or anything:
-            return (images or anything)[0]
+def _choose(
+    path: str | Path, hdus: fits.HDUList, hdu: int | str | None, others: Sequence[int | str]
+) -> fits.ImageHDU:
+    if hdu is not None:
+        return _named(path, hdus, hdu)
+    excluded = [_named(path, hdus, other) for other in others]
+    images = [one for one in hdus if one.is_image and one.header.get("NAXIS", 0) > 0]
+    # Not `in`: it would compare HDUs by their content.
+    images = [one for one in images if one.name not in OF_WCS and not any(one is other for other in excluded)]
+    flat = [one for one in images if one.header["NAXIS"] == 2]
+    if len(flat) > 1:
+        raise DataError(
+            path,
+            expected="one 2-D image, or the HDU of the one that is meant",
+            found=f"{len(flat)} images: {_listing(hdus)}",
+            remedy="Name it in the tile table (image_hdu, rms_hdu, mask_hdu).",
+        )
+    if not images:
         raise DataError(path, expected="an HDU with a 2-D image", found=_listing(hdus))
+    return (flat or images)[0]
+
+
+def _named(path: str | Path, hdus: fits.HDUList, hdu: int | str) -> fits.ImageHDU:
     try:
         chosen = hdus[hdu]
     except (KeyError, IndexError):
@@ -157,18 +197,28 @@ def _listing(hdus: fits.HDUList) -> str:
     )
 
 
-def _check_shape(where: str, header: fits.Header, data: NDArray | None) -> None:
+def _check_shape(where: str, header: fits.Header) -> None:
     axes = [header.get(f"NAXIS{axis}", 0) for axis in range(header.get("NAXIS", 0), 0, -1)]
     if len(axes) != 2:
         found = f"a {len(axes)}-D one of shape {tuple(axes)}"
         raise DataError(
             where, expected="a 2-D image", found=found, remedy="Name the right HDU or cut out one plane."
         )
-    if data is None or 0 in axes or 0 in data.shape:
+    if not all(isinstance(axis, int) and axis > 0 for axis in axes):
         raise DataError(where, expected="an image with pixels", found=f"shape {tuple(axes)}")
 
 
-def _native_float32(data: NDArray) -> NDArray[np.float32]:
-    """Copy into native float32; numbers beyond its range become infinite and are masked later."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.array(data, dtype=np.float32, order="C")
+def _check_length(path: str | Path, where: str, hdu: fits.ImageHDU) -> None:
+    """Refuse an image that its file cannot hold, before any memory is taken for it."""
+    size = Path(path).stat().st_size
+    most = size * LARGEST_EXPANSION.get(hdu.fileinfo()["file"].compression, 1)
+    if isinstance(hdu, fits.CompImageHDU):
+        most *= LARGEST_TILE_EXPANSION
+    needed = hdu.header["NAXIS1"] * hdu.header["NAXIS2"] * abs(hdu.header["BITPIX"]) // 8
+    if needed > most:
+        raise DataError(
+            where,
+            expected=f"a whole FITS file with {needed} bytes of pixels, as NAXIS1, NAXIS2 and BITPIX say",
+            found=f"{size} bytes",
+            remedy="Fetch the file again, or correct its header.",
+        )

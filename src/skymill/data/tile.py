@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import IntFlag
+from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -56,6 +57,10 @@ class TileMeta:
         Stars that the width was measured from; 0 when the survey's width was taken.
     version : str
         Version of the tile's artifact; empty for tiles that are not artifacts.
+    unit : float
+        One unit of the tile's images in the unit of the file that it is from.
+    assumed : str
+        What is the survey's and was not found on the image, between spaces: ``pixel_scale``, ``psf_fwhm``.
     """
 
     tile_id: str
@@ -68,6 +73,8 @@ class TileMeta:
     psf_fwhm_px: float
     psf_stars: int = 0
     version: str = ""
+    unit: float = 1.0
+    assumed: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class Tile:
     Parameters
     ----------
     science : ndarray (y, x), float32
-        Image units, zero mean sky.
+        Zero mean sky; in the unit in which the zero-point of `meta` holds. Ingest makes it one near the noise.
     rms : ndarray (y, x), float32
         Noise of the sky per pixel, image units, positive everywhere.
     mask : ndarray (y, x), uint8
@@ -123,11 +130,18 @@ class Tile:
         return position.ra.deg, position.dec.deg
 
     def write(self, path: str | Path) -> None:
-        """Write the tile as FITS with the extensions SCI, RMS and MASK, whole or not at all."""
+        """Write the tile as FITS with the extensions SCI, RMS and MASK, whole or not at all.
+
+        Other programs see values in the unit of the file that the tile is from, by BSCALE.
+        """
         header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
         header[META_KEY] = json.dumps(asdict(self.meta), sort_keys=True)
         images = {"SCI": self.science, "RMS": self.rms, "MASK": self.mask}
         hdus = [fits.ImageHDU(data, header=header, name=name) for name, data in images.items()]
+        for hdu in hdus[:2]:
+            hdu.header.set("BSCALE", self.meta.unit, "pixel in the unit of the original", after="NAXIS2")
+            zero_point = self.meta.zero_point_mag + 2.5 * log10(self.meta.unit)
+            hdu.header.set("MAGZERO", zero_point, "AB magnitude of that unit")
         with atomic_path(path) as partial, partial.open("wb") as file:
             file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
             for hdu in hdus:
@@ -148,7 +162,7 @@ class Tile:
         """
         try:
             # The memory maps outlive the file's closing.
-            with fits.open(path, memmap=True) as hdus:
+            with fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
                 header = hdus["SCI"].header
                 meta = TileMeta(**json.loads(header[META_KEY]))
                 images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
@@ -174,9 +188,9 @@ def _write_image(file: BinaryIO, hdu: fits.ImageHDU) -> None:
     file.write(b"\0" * (-(file.tell() - before) % FITS_BLOCK))
 
 
-def bands(height: int) -> Iterator[slice]:
-    """Give the rows of an image, `BAND_ROWS` at a time."""
-    return (slice(start, min(start + BAND_ROWS, height)) for start in range(0, height, BAND_ROWS))
+def bands(height: int, rows: int = BAND_ROWS) -> Iterator[slice]:
+    """Give the rows of an image, so many at a time."""
+    return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
 
 
 def scratch(shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -102,3 +102,24 @@ def source_pixels(
     large = np.bincount(labels.ravel(), minlength=count + 1) >= MIN_SOURCE_PX
     large[0] = False
     return binary_dilation(large[labels], iterations=GROW_PX)
+
+
+def sky_pixels(
+    science: NDArray[np.float32], bad: NDArray[np.bool_], config: IngestConfig
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Return the pixels of a small image that are good and in no source, and its sky level (y, x).
+
+    Parameters
+    ----------
+    science : ndarray (y, x), float32
+        The image, finite everywhere, contiguous.
+    bad : ndarray (y, x), bool
+        Pixels to leave out.
+    config : IngestConfig
+        Mesh and threshold of the sources.
+    """
+    mesh = _mesh(science, bad, config)
+    if not mesh.globalrms > 0:
+        return ~bad, mesh.back(dtype=np.float32)
+    sources = source_pixels(science, bad, mesh, config.source_threshold_rms)
+    return ~(bad | sources), mesh.back(dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,21 @@ from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta, bands, release, scratch
 from skymill.errors import DataError
 from skymill.ingest.background import measure_background
+from skymill.ingest.calibration import Calibration, calibrate, check_electrons
+from skymill.ingest.checks import Checks
 from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
+from skymill.ingest.header import read_header
+from skymill.ingest.no_data import Empty, mark_no_data, rough_sky
 from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
-from skymill.ingest.stars import measure_psf
-from skymill.ingest.survey_check import check_survey
+from skymill.ingest.noise_map import (
+    OWN_GAIN,
+    check_scatter,
+    measure_scatter,
+    photons_in_map,
+    take_photons_out,
+)
+from skymill.ingest.stars import PsfWidth, measure_psf
+from skymill.ingest.survey_check import check_depth, check_survey
 from skymill.provenance.record import recording
 
 if TYPE_CHECKING:
@@ -102,122 +113,247 @@ def make_tile(
     facts : dict
         What was measured, for the provenance record.
     """
-    image = read_image(files.image, row.image_hdu)
-    saturation = _saturation(survey, row, config)
-    mask = _mask(image, row, files, saturation)
-    rms, level = _subtract_background(image, mask, row, files, config)
-    psf = measure_psf(image.data, rms, mask, config)
-    release(rms)
+    others = [hdu for hdu, own in ((row.rms_hdu, files.rms), (row.mask_hdu, files.mask)) if own is None]
+    image = read_image(files.image, row.image_hdu, [hdu for hdu in others if hdu is not None])
+    checks = Checks(image.where)
+    checks.note("hdu", image.where.rpartition("[")[2][:-1], "read" if row.image_hdu is None else "given")
     wcs = celestial_wcs(image.header, image.where)
     scale = survey.pixel_scale_arcsec if wcs is None else pixel_scale_arcsec(wcs)
+    calibration = calibrate(read_header(image.header, scale**2), row, survey, config, checks)
+    raw = Raw.of(image)
+    mask = _mask(raw, row, files, calibration.saturation, checks)
+    noise, level = _subtract_background(raw, mask, row, files, config)
+    rms, calibration = _check_noise(raw, noise, mask, row, calibration, config, checks)
+    psf = measure_psf(raw.data, rms, mask, config)
+    release(rms)
+    saturation = calibration.saturation
     meta = TileMeta(
         tile_id=row.tile_id,
         survey=survey.name,
         band=survey.band,
         pixel_scale_arcsec=scale,
-        zero_point_mag=survey.zero_point_mag if row.zero_point_mag is None else row.zero_point_mag,
-        gain_e_per_unit=survey.gain_e_per_unit / _tile_units(survey, row),
-        saturation=None if saturation is None else saturation - level,
+        zero_point_mag=calibration.zero_point_mag - 2.5 * np.log10(raw.unit),
+        gain_e_per_unit=calibration.gain_e_per_unit * raw.unit,
+        saturation=None if saturation is None else saturation / raw.unit - level,
         psf_fwhm_px=psf.fwhm_px if psf.stars else survey.psf.fwhm_arcsec / scale,
         psf_stars=psf.stars,
         version=version,
+        unit=raw.unit,
+        assumed=" ".join(["pixel_scale"] * (wcs is None) + ["psf_fwhm"] * (not psf.stars)),
     )
-    if not psf.stars:
-        log.warning(
-            "%s: the PSF of survey %s is assumed: FWHM %.2f px", image.where, survey.name, meta.psf_fwhm_px
-        )
+    _note_geometry(meta, psf, wcs is not None, checks)
     check_survey(meta, survey, config, image.where)
+    check_depth(typical(rms) * raw.unit, calibration.zero_point_mag, survey, config, checks)
+    log.info("%s: %s", row.tile_id, checks.line())
     facts = {
+        **checks.record(),
         "has_wcs": wcs is not None,
         "pixel_scale_source": "survey, not checked: the image has no WCS" if wcs is None else "WCS",
         "psf_source": "stars" if psf.stars else "survey: too few stars",
         "psf_stars": psf.stars,
         "psf_fwhm_px": meta.psf_fwhm_px,
         "psf_scatter_px": psf.scatter_px if psf.stars else None,
-        "background_level": level,
-        "rms_median": typical(rms),
+        "background_level": level * raw.unit,
+        "rms_median": typical(rms) * raw.unit,
         **{f"pixels_{bit.name.lower()}": _count(mask, bit) for bit in MaskBit},
     }
-    return Tile(image.data, rms, mask, wcs, meta), facts
+    return Tile(raw.data, rms, mask, wcs, meta), facts
+
+
+@dataclass
+class Raw:
+    """An image in a unit near its noise: whatever the file's, detectors and networks work on numbers of like size.
+
+    Parameters
+    ----------
+    data : ndarray (y, x), float32
+        The image.
+    unit : float
+        One unit of `data` in the file's: a power of two, so that no digit of a float32 changes.
+    where : str
+        File and HDU.
+    """
+
+    data: NDArray[np.float32]
+    unit: float
+    where: str
+
+    @classmethod
+    def of(cls, image: FitsImage) -> Raw:
+        """Scale an image as its file has it."""
+        noise = rough_sky(image.data).noise
+        unit = 2.0 ** np.rint(np.log2(noise)) if noise > 0 else 1.0
+        return cls(image.scaled(1.0 / unit), float(unit), image.where)
+
+
+def _note_geometry(meta: TileMeta, psf: PsfWidth, has_wcs: bool, checks: Checks) -> None:
+    scale, width = f"{meta.pixel_scale_arcsec:.5g} arcsec/px", f"FWHM {meta.psf_fwhm_px:.2f} px"
+    checks.note("scale", scale, *(("read", "WCS") if has_wcs else ("assumed", "no celestial WCS")))
+    if psf.stars:
+        checks.note("PSF", width, "measured", f"{psf.stars} stars")
+    else:
+        checks.note("PSF", width, "assumed", "too few stars")
+        checks.warn(f"the PSF of survey {meta.survey} is assumed: {width}")
 
 
 def _count(mask: NDArray[np.uint8], bit: MaskBit) -> int:
     return sum(int(np.count_nonzero(mask[rows] & int(bit))) for rows in bands(len(mask)))
 
 
-def _tile_units(survey: Survey, row: TileFacts) -> float:
-    """Return how many image units of the tile are one of the survey's: 1 unless the row has its own zero-point."""
-    return 1.0 if row.zero_point_mag is None else 10 ** (0.4 * (row.zero_point_mag - survey.zero_point_mag))
-
-
-def _saturation(survey: Survey, row: TileFacts, config: IngestConfig) -> float | None:
-    if config.saturation is not None or survey.saturation is None:
-        return config.saturation
-    return survey.saturation * _tile_units(survey, row)
-
-
-def _mask(image: FitsImage, row: TileFacts, files: Sources, saturation: float | None) -> NDArray[np.uint8]:
-    no_data = ~np.isfinite(image.data)
-    if no_data.all():
-        raise DataError(image.where, expected="an image with data", found="NaN or infinite values only")
-    mask = np.where(no_data, np.uint8(MaskBit.NO_DATA), np.uint8(0))
+def _mask(
+    raw: Raw, row: TileFacts, files: Sources, saturation: float | None, checks: Checks
+) -> NDArray[np.uint8]:
+    mask = np.zeros(raw.data.shape, dtype=np.uint8)
     if saturation is not None:
-        mask[(image.data >= saturation) & ~no_data] |= np.uint8(MaskBit.SATURATED)
+        mask[raw.data >= saturation / raw.unit] |= np.uint8(MaskBit.SATURATED)
+    empty = mark_no_data(raw.data, mask)
+    _note_empty(empty, raw, mask, checks)
     if files.mask is not None or row.mask_hdu is not None:
-        given = _same_shape(read_image(files.mask or files.image, row.mask_hdu), image)
+        given = _same_shape(read_image(files.mask or files.image, row.mask_hdu), raw)
         # NaN in a mask means nothing good either.
         mask[given.data != 0] |= np.uint8(MaskBit.BAD)
     if (mask > 0).all():
-        raise DataError(image.where, expected="good pixels", found="none that is not masked")
-    image.data[no_data] = 0.0
+        raise DataError(raw.where, expected="good pixels", found="none that is not masked")
     return mask
 
 
-def _given_noise(
-    image: FitsImage, row: TileFacts, files: Sources, config: IngestConfig
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
-    """Read the noise map and the pixels that it is no use for; None if the row names no map."""
-    if files.rms is None and row.rms_hdu is None:
-        return None
-    given = _same_shape(read_image(files.rms or files.image, row.rms_hdu), image)
-    return rms_from(given.data, row.rms_kind, config.max_bad_rms_fraction, given.where)
+def _note_empty(empty: Empty, raw: Raw, mask: NDArray[np.uint8], checks: Checks) -> None:
+    """Say what was taken for empty; without any pixel left, that is an error."""
+    mask[(mask & int(MaskBit.NO_DATA)) > 0] = np.uint8(MaskBit.NO_DATA)
+    percent = 100 / mask.size
+    found = [
+        f"{percent * pixels:.2f} % exactly {value * raw.unit:g}" for value, pixels in empty.filled.items()
+    ]
+    found += [f"{percent * empty.not_finite:.2f} % NaN or infinite"] * (empty.not_finite > 0)
+    found += [f"{empty.extreme} pixels beyond any signal"] * (empty.extreme > 0)
+    note = "too few distinct values to tell empty blocks" if empty.cannot_tell else ""
+    checks.note("no data", ", ".join(found) or "none", "measured", note)
+    if _count(mask, MaskBit.NO_DATA) == mask.size:
+        raise DataError(raw.where, expected="an image with data", found=", ".join(found))
+    if empty.filled or empty.extreme:
+        checks.warn(f"taken for empty: {', '.join(found)}")
+    if empty.plateaus:
+        pixels, value = sum(empty.plateaus.values()), min(empty.plateaus) * raw.unit
+        checks.warn(f"{pixels} bright pixels are exactly alike, from {value:g} on: taken for saturated")
 
 
-def _same_shape(given: FitsImage, image: FitsImage) -> FitsImage:
-    if given.data.shape != image.data.shape:
+def _same_shape(given: FitsImage, raw: Raw) -> FitsImage:
+    if given.data.shape != raw.data.shape:
         raise DataError(
             given.where,
-            expected=f"the shape {image.data.shape} of {image.where}",
+            expected=f"the shape {raw.data.shape} of {raw.where}",
             found=f"{given.data.shape}",
             remedy="Name the map that belongs to the image.",
         )
     return given
 
 
+@dataclass
+class Noise:
+    """Noise per pixel, and what it is.
+
+    Parameters
+    ----------
+    rms : ndarray (y, x), float32
+        In the unit of :class:`Raw`, positive everywhere.
+    where : str or None
+        File and HDU of the map; None for noise that is measured.
+    """
+
+    rms: NDArray[np.float32]
+    where: str | None = None
+
+
+def _given_noise(
+    raw: Raw, row: TileFacts, files: Sources, config: IngestConfig
+) -> tuple[Noise, NDArray[np.bool_]] | None:
+    """Read the noise map and the pixels that it is no use for; None if the row names no map."""
+    if files.rms is None and row.rms_hdu is None:
+        return None
+    given = _same_shape(read_image(files.rms or files.image, row.rms_hdu), raw)
+    rms, bad = rms_from(given.data, row.rms_kind, config.max_bad_rms_fraction, given.where, 1 / raw.unit)
+    return Noise(rms, given.where), bad
+
+
 def _subtract_background(
-    image: FitsImage, mask: NDArray[np.uint8], row: TileFacts, files: Sources, config: IngestConfig
-) -> tuple[NDArray[np.float32], float]:
+    raw: Raw, mask: NDArray[np.uint8], row: TileFacts, files: Sources, config: IngestConfig
+) -> tuple[Noise, float]:
     """Subtract the background from the image where it is still there.
 
     Returns the noise, given or measured, and the median level that was subtracted. Pixels without a usable noise are
     masked and set to 0: they have no exposure, so what they hold is not sky.
     """
-    noise, level = _given_noise(image, row, files, config), 0.0
-    if noise is None or row.background == "measure":
-        rms = scratch(image.data.shape) if noise is None else None
-        measured = _measure_background(image, mask, config, rms, subtract=row.background == "measure")
+    given, level = _given_noise(raw, row, files, config), 0.0
+    if given is None or row.background == "measure":
+        rms = scratch(raw.data.shape) if given is None else None
+        measured = _measure_background(raw, mask, config, rms, subtract=row.background == "measure")
         level = measured if row.background == "measure" else 0.0
         if rms is not None:
-            noise = usable_rms(rms, config.max_bad_rms_fraction, image.where)
-    rms, bad = noise
+            rms, bad = usable_rms(rms, config.max_bad_rms_fraction, raw.where)
+            given = Noise(rms), bad
+    noise, bad = given
     mask[bad] |= np.uint8(MaskBit.BAD)
-    for rows in bands(len(rms)):
-        image.data[rows][bad[rows] | ((mask[rows] & int(MaskBit.NO_DATA)) > 0)] = 0.0
-    return rms, level
+    for rows in bands(len(mask)):
+        raw.data[rows][bad[rows] | ((mask[rows] & int(MaskBit.NO_DATA)) > 0)] = 0.0
+    return noise, level
+
+
+def _check_noise(
+    raw: Raw,
+    noise: Noise,
+    mask: NDArray[np.uint8],
+    row: TileFacts,
+    calibration: Calibration,
+    config: IngestConfig,
+    checks: Checks,
+) -> tuple[NDArray[np.float32], Calibration]:
+    """Check the noise against the pixels; a map of the total noise becomes one of the sky's.
+
+    Returns the noise, and the calibration with the gain that the map shows, where it shows one.
+    """
+    rms = noise.rms
+    if noise.where is None:
+        checks.note("noise map", f"{typical(rms) * raw.unit:.4g} a pixel", "measured", "sky")
+    else:
+        calibration, holds = _sky_noise(raw, noise, mask, row, calibration, config, checks)
+        compared = check_scatter(measure_scatter(raw.data, rms, mask, config), noise.where, config, checks)
+        note = f"{row.rms_kind} of {holds}, {compared}"
+        checks.note("noise map", f"{typical(rms) * raw.unit:.4g} a pixel", "read", note)
+    check_electrons(calibration.gain_e_per_unit, typical(rms) * raw.unit, raw.where, config, checks)
+    return rms, calibration
+
+
+def _sky_noise(
+    raw: Raw,
+    noise: Noise,
+    mask: NDArray[np.uint8],
+    row: TileFacts,
+    calibration: Calibration,
+    config: IngestConfig,
+    checks: Checks,
+) -> tuple[Calibration, str]:
+    """Take the sources' photons out of a map that holds them; returns calibration and what the map held, in words."""
+    gain = calibration.gain_e_per_unit * raw.unit
+    shown = photons_in_map(raw.data, noise.rms, mask, gain)
+    holds = row.rms_holds or ("total" if np.isfinite(shown.gain) else "sky")
+    if row.rms_holds == "sky" and np.isfinite(shown.gain):
+        checks.warn("the noise map rises under bright sources as photon noise does, but rms_holds says 'sky'")
+    if holds == "sky":
+        return calibration, "sky"
+    if row.gain_e_per_unit is None and np.isfinite(shown.gain):
+        calibration = replace(calibration, gain_e_per_unit=shown.gain / raw.unit)
+        if not 1 / OWN_GAIN < shown.gain / gain < OWN_GAIN:
+            checks.warn(
+                f"the noise map shows a gain of {shown.gain / raw.unit:.4g} e/unit, which is taken, not "
+                f"{gain / raw.unit:.4g}"
+            )
+        checks.note("gain", f"{calibration.gain_e_per_unit:.4g} e/unit", "measured", "rise of the noise map")
+    take_photons_out(raw.data, noise.rms, mask, calibration.gain_e_per_unit * raw.unit)
+    return calibration, "sky and sources"
 
 
 def _measure_background(
-    image: FitsImage,
+    raw: Raw,
     mask: NDArray[np.uint8],
     config: IngestConfig,
     rms: NDArray[np.float32] | None,
@@ -225,16 +361,16 @@ def _measure_background(
     subtract: bool,
 ) -> float:
     """Measure the background, write its noise into `rms`, subtract it if asked; returns the median level."""
-    step, grid, before = grid_step(image.data.size), [], None
-    for band in measure_background(image.data, mask, config):
+    step, grid, before = grid_step(raw.data.size), [], None
+    for band in measure_background(raw.data, mask, config):
         if rms is not None:
             rms[band.rows] = band.rms
             release(rms)
         grid.append(band.level[-band.rows.start % step :: step, ::step].copy())
         # One band later: the next one's mesh looks back at this one as it is.
         if subtract and before is not None:
-            image.data[before.rows] -= before.level
+            raw.data[before.rows] -= before.level
         before = band
     if subtract:
-        image.data[before.rows] -= before.level
+        raw.data[before.rows] -= before.level
     return float(np.median(np.concatenate(grid)))

@@ -16,39 +16,41 @@ if TYPE_CHECKING:
 
 MEDIAN_PIXELS = 2_000_000
 
-NOISE_KINDS: Registry[Callable[[NDArray[np.float32]], NDArray[np.float32]]] = Registry("kind of noise map")
+NOISE_KINDS: Registry[Callable[[NDArray[np.float64]], NDArray[np.float64]]] = Registry("kind of noise map")
 
 
 @NOISE_KINDS.register("rms")
-def _rms(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rms(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     return noise
 
 
 @NOISE_KINDS.register("variance")
-def _variance(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+def _variance(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(noise)
 
 
 @NOISE_KINDS.register("inverse_variance")
-def _inverse_variance(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+def _inverse_variance(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1.0 / np.sqrt(noise)
 
 
 def rms_from(
-    noise: NDArray[np.float32], kind: str, max_bad_fraction: float, where: str
+    noise: NDArray, kind: str, max_bad_fraction: float, where: str, factor: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Turn a noise map into rms per pixel.
 
     Parameters
     ----------
-    noise : ndarray (y, x), float32
-        As the survey gives it.
+    noise : ndarray (y, x)
+        As the survey gives it, of any type: a variance of float64 may be below what float32 holds.
     kind : {'rms', 'variance', 'inverse_variance'}
         What it holds.
     max_bad_fraction : float
         A larger part of unusable pixels is an error.
     where : str
         File and HDU, for the message.
+    factor : float
+        What the image is multiplied with, and therefore its rms.
 
     Returns
     -------
@@ -62,8 +64,11 @@ def rms_from(
     DataError
         If more than `max_bad_fraction` of the pixels, or all, are unusable.
     """
+    rms = np.empty(noise.shape, dtype=np.float32)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return usable_rms(NOISE_KINDS[kind](noise), max_bad_fraction, f"{where} as {kind}")
+        for rows in bands(len(noise)):
+            rms[rows] = NOISE_KINDS[kind](noise[rows].astype(np.float64)) * factor
+    return usable_rms(rms, max_bad_fraction, f"{where} as {kind}")
 
 
 def usable_rms(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from skymill.config.ingest import SurveyMatch
-from skymill.data.survey import Survey
+from skymill.config.ingest import IngestConfig, SurveyMatch
+from skymill.data.survey import Survey, flux_scale
 from skymill.data.tile import TileMeta
 from skymill.errors import DataError
+
+if TYPE_CHECKING:
+    from skymill.ingest.checks import Checks
 
 log = logging.getLogger(__name__)
 
@@ -64,3 +68,41 @@ def _check(
     if limits.on_mismatch == "refuse":
         raise error
     log.warning("%s Going on, as on_mismatch says.", error)
+
+
+def check_depth(
+    rms: float, zero_point_mag: float, survey: Survey, config: IngestConfig, checks: Checks
+) -> None:
+    """Compare a tile's noise with its survey's.
+
+    Parameters
+    ----------
+    rms : float
+        Typical noise of the sky a pixel, image units.
+    zero_point_mag : float
+        AB magnitude of one image unit.
+    survey : Survey
+        What it is compared with.
+    config : IngestConfig
+        What is a warning (``noise_warning``) and what a mismatch (``noise_factor``).
+    checks : Checks
+        Account of the tile.
+
+    Raises
+    ------
+    DataError
+        With both numbers, if they differ by more than ``noise_factor`` and ``on_mismatch`` is ``refuse``.
+    """
+    expected = survey.background_rms * flux_scale(survey.zero_point_mag, zero_point_mag)
+    ratio = rms / expected
+    if not 1 / config.noise_factor <= ratio <= config.noise_factor:
+        error = DataError(
+            checks.where,
+            expected=f"a noise of {expected:.4g} a pixel within a factor of {config.noise_factor:g} (survey "
+            f"{survey.name} at the zero-point {zero_point_mag:.4g} mag)",
+            found=f"{rms:.4g}",
+            remedy="Check zero_point_mag and the survey, or set on_mismatch: go_on.",
+        )
+        checks.refuse(error, config)
+    elif abs(ratio - 1) > config.noise_warning:
+        checks.warn(f"the noise, {rms:.4g} a pixel, is {ratio:.2f} times the survey's ({expected:.4g})")

@@ -43,11 +43,13 @@ def test_tile_compressed_files_are_read(tmp_path):
 @pytest.mark.parametrize("dtype", ["uint8", ">i2", ">i4", ">f4", ">f8", "uint16", "int64"])
 def test_every_number_type_becomes_native_float32(write, dtype):
     image = read_image(write(IMAGE.astype(dtype)))
+    scaled = image.scaled(4.0)
 
-    assert image.data.dtype == np.dtype("float32")
-    assert image.data.dtype.isnative
-    assert image.data.flags.c_contiguous
+    assert scaled.dtype == np.dtype("float32")
+    assert scaled.dtype.isnative
+    assert scaled.flags.c_contiguous
     np.testing.assert_array_equal(image.data, IMAGE)
+    np.testing.assert_array_equal(scaled, 4 * IMAGE)
 
 
 def test_scaled_integers_with_blanks_become_values_and_nan(tmp_path):
@@ -60,16 +62,41 @@ def test_scaled_integers_with_blanks_become_values_and_nan(tmp_path):
     np.testing.assert_array_equal(read_image(path).data, [[10.5, 11.0], [11.5, np.nan]])
 
 
-def test_the_first_two_dimensional_image_is_taken_unless_an_hdu_is_named(write):
+def test_the_only_two_dimensional_image_is_taken_unless_an_hdu_is_named(write):
     path = write(None, np.zeros(5), IMAGE, (IMAGE + 1, fits.Header({"EXTNAME": "SCI"})), np.zeros((2, 3, 4)))
 
-    np.testing.assert_array_equal(read_image(path).data, IMAGE)
+    with pytest.raises(DataError, match=r"expected one 2-D image.*found 2 images: .*3 'SCI' image 2-D"):
+        read_image(path)
+    np.testing.assert_array_equal(read_image(path, others=["SCI"]).data, IMAGE)
+    np.testing.assert_array_equal(read_image(path, others=[2]).data, IMAGE + 1)
     np.testing.assert_array_equal(read_image(path, 3).data, IMAGE + 1)
     np.testing.assert_array_equal(read_image(path, "SCI").data, IMAGE + 1)
 
 
 def test_numbers_beyond_float32_become_infinite(write):
-    assert np.isinf(read_image(write(np.full((2, 2), 1e300))).data).all()
+    image = read_image(write(np.full((2, 2), 1e300)))
+
+    assert np.isinf(image.scaled()).all()
+    np.testing.assert_array_equal(image.scaled(1e-290), np.float32(1e10))
+
+
+@pytest.mark.parametrize("how", ["plain", "gz", "bz2", "fz"])
+def test_an_image_larger_than_its_file_is_refused_before_memory_is_taken(write, tmp_path, how):
+    path = tmp_path / "image.fits"
+    if how == "fz":
+        fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(IMAGE)]).writeto(path)
+    else:
+        path = write(IMAGE)
+    content, key = path.read_bytes(), b"ZNAXIS%d " if how == "fz" else b"NAXIS%d  "
+    for axis, side in ((1, 4), (2, 3)):
+        old = key % axis + b"= " + b"%20d" % side
+        assert old in content
+        content = content.replace(old, key % axis + b"= " + b"%20d" % 2_000_000)
+    path.write_bytes(content)
+    path = path if how in ("plain", "fz") else packed(path, how)
+
+    with pytest.raises(DataError, match=r"bytes of pixels, as NAXIS1, NAXIS2 and BITPIX say"):
+        read_image(path)
 
 
 TABLE = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])])

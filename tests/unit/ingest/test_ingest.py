@@ -36,10 +36,10 @@ def test_an_image_becomes_a_checked_tile(run, write, star_image, star_light, hea
     assert tile.meta.psf_fwhm_px == pytest.approx(3.5, rel=0.02)
     assert tile.meta.psf_stars >= 20
     assert tile.meta.pixel_scale_arcsec == pytest.approx(0.4, rel=1e-6)
-    assert tile.meta.zero_point_mag == 25.0
+    assert tile.meta.zero_point_mag == pytest.approx(25.0 - 2.5 * np.log10(tile.meta.unit))
     # Stars' wings beyond their masks may pass for sky: up to a tenth of the noise.
-    assert abs(np.median(tile.science - star_light)) < 0.2
-    assert np.median(tile.rms) == pytest.approx(2.0, rel=0.03)
+    assert abs(np.median(tile.science * tile.meta.unit - star_light)) < 0.2
+    assert np.median(tile.rms) * tile.meta.unit == pytest.approx(2.0, rel=0.03)
     assert not np.asarray(tile.mask).any()
     ra, dec = tile.sky(np.array([159.0]), np.array([159.0]))
     assert (ra[0], dec[0]) == (pytest.approx(150.0), pytest.approx(2.0))
@@ -52,7 +52,7 @@ def test_an_image_becomes_a_checked_tile(run, write, star_image, star_light, hea
 def test_a_subtracted_background_is_left_alone(run, write, star_image, header):
     tile, record = run(write((star_image - 100, header())), background="subtracted")
 
-    np.testing.assert_array_equal(tile.science, star_image - 100)
+    np.testing.assert_array_equal(tile.science * tile.meta.unit, star_image - 100)
     assert record["extra"]["background_level"] == 0.0
 
 
@@ -72,7 +72,7 @@ def test_integers_with_bzero_are_read(run, tmp_path, star_image, header):
     tile, _ = run(path)
 
     # Rounding adds 1/12 to the variance of 4.
-    assert np.median(tile.rms) == pytest.approx(np.sqrt(4 + 1 / 12), rel=0.03)
+    assert np.median(tile.rms) * tile.meta.unit == pytest.approx(np.sqrt(4 + 1 / 12), rel=0.03)
 
 
 def test_pixels_without_data_and_saturated_ones_are_masked(run, write, star_image, header):
@@ -88,12 +88,12 @@ def test_pixels_without_data_and_saturated_ones_are_masked(run, write, star_imag
     assert (tile.science[:20] == 0).all()
     assert np.isfinite(tile.science).all()
     # The tile's level is above its sky, as its pixels are.
-    assert tile.meta.saturation == pytest.approx(1.5e4 - 100, abs=1)
+    assert tile.meta.saturation * tile.meta.unit == pytest.approx(1.5e4 - 100, abs=1)
     counts = [record["extra"][f"pixels_{name}"] for name in ("bad", "saturated", "no_data")]
     assert counts == [0, 3, 20 * 320 + 1]
 
 
-@pytest.mark.parametrize(("kind", "value"), [("rms", 3.0), ("variance", 9.0), ("inverse_variance", 1 / 9)])
+@pytest.mark.parametrize(("kind", "value"), [("rms", 2.5), ("variance", 6.25), ("inverse_variance", 0.16)])
 def test_given_noise_is_taken(run, write, star_image, header, kind, value):
     noise = np.full(star_image.shape, value, dtype=np.float32)
     noise[5, 5] = 0.0
@@ -101,7 +101,7 @@ def test_given_noise_is_taken(run, write, star_image, header, kind, value):
     apart = run(write((star_image, header())), rms=write(noise, name="rms.fits"), rms_kind=kind)[0]
 
     np.testing.assert_array_equal(own.rms, apart.rms)
-    np.testing.assert_allclose(own.rms, 3.0, rtol=1e-6)
+    np.testing.assert_allclose(own.rms * own.meta.unit, 2.5, rtol=1e-6)
     assert own.mask[5, 5] == MaskBit.BAD
     assert own.science[5, 5] == 0
 
@@ -125,11 +125,11 @@ def test_too_few_stars_are_said_and_the_surveys_psf_is_taken(run, write, header,
 
 
 def test_another_zero_point_changes_the_units(run, write, star_image, header):
-    tile, _ = run(write((star_image, header())), zero_point_mag=22.5)
+    tile, _ = run(write((star_image / 10, header())), zero_point_mag=22.5)
 
-    assert tile.meta.zero_point_mag == 22.5
-    # One unit of the tile is 10 of the survey's (2.5 mag), hence ten times the electrons.
-    assert tile.meta.gain_e_per_unit == pytest.approx(20.0)
+    assert tile.meta.zero_point_mag == pytest.approx(22.5 - 2.5 * np.log10(tile.meta.unit))
+    # One unit of the file is 10 of the survey's (2.5 mag), hence ten times the electrons.
+    assert tile.meta.gain_e_per_unit / tile.meta.unit == pytest.approx(20.0)
 
 
 def test_the_same_image_gives_the_same_tile(run, write, star_image, header):
@@ -153,8 +153,12 @@ BAD = {
     "no_hdu": (lambda w, i, h: w((i, h())), {"image_hdu": 3}, "expected an HDU 3"),
     "one_dimension": (lambda w, i, h: w(i[0]), {}, "expected a 2-D image, found a 1-D"),
     "three_dimensions": (lambda w, i, h: w(np.stack([i, i])), {}, "expected a 2-D image, found a 3-D"),
-    "all_nan": (lambda w, i, h: w(np.full_like(i, np.nan)), {}, "NaN or infinite values only"),
-    "constant": (lambda w, i, h: w(np.ones_like(i)), {}, "zero, negative or not finite"),
+    "all_nan": (
+        lambda w, i, h: w(np.full_like(i, np.nan)),
+        {},
+        r"an image with data, found 100\.00 % NaN or infinite",
+    ),
+    "constant": (lambda w, i, h: w(np.ones_like(i)), {}, r"an image with data, found 100\.00 % exactly 1"),
     "pixel_scale": (lambda w, i, h: w((i, h(0.2))), {}, r'a pixel scale of 0\.4" .* found 0\.2"'),
     "zero_rms": (lambda w, i, h: w((i, h()), 0 * i), {"rms_hdu": 1}, r"100\.0% zero, negative"),
     "negative_rms": (lambda w, i, h: w((i, h()), -np.abs(i)), {"rms_hdu": 1}, r"100\.0% zero, negative"),
