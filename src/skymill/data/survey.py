@@ -127,14 +127,23 @@ def load_survey(name: str, folder: str | Path) -> Survey:
     return survey
 
 
+def flux_scale(from_zero_point_mag: float, to_zero_point_mag: float) -> float:
+    """Return the factor that turns pixel values and fluxes of one zero-point into those of another.
+
+    Whatever of one image meets another (patches of noise, injected galaxies, maps) is multiplied by this; a gain, in
+    electrons per image unit, is divided by it.
+    """
+    return 10 ** (0.4 * (to_zero_point_mag - from_zero_point_mag))
+
+
 def image_flux_to_njy(flux: ArrayLike, zero_point_mag: float) -> ArrayLike:
     """Convert fluxes from image units to nJy: ``flux * 10**(0.4 * (31.4 - zero_point_mag))``."""
-    return flux * 10 ** (0.4 * (AB_NJY_ZERO_POINT_MAG - zero_point_mag))
+    return flux * flux_scale(zero_point_mag, AB_NJY_ZERO_POINT_MAG)
 
 
 def njy_to_image_flux(flux: ArrayLike, zero_point_mag: float) -> ArrayLike:
     """Convert fluxes from nJy to image units."""
-    return flux / 10 ** (0.4 * (AB_NJY_ZERO_POINT_MAG - zero_point_mag))
+    return flux / flux_scale(zero_point_mag, AB_NJY_ZERO_POINT_MAG)
 
 
 def mag_to_njy(mag: ArrayLike) -> ArrayLike:
