@@ -92,7 +92,7 @@ class Real:
             raise ConfigError("blend.noise.tile", expected="an ingested tile to cut sky from", found="none")
         self.gain = survey.gain_e_per_unit
         self.has_source_noise = config.has_source_noise
-        self.sky: BlankSky = find_blank_sky(tile, config)
+        self.sky: BlankSky = find_blank_sky(tile, config, survey.zero_point_mag)
         rms = self.sky.measure_rms()
         self.scale = survey.background_rms / rms if config.is_rescaled else 1.0
         self.rms = self.scale * rms

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 
 from skymill.config.blend import RealNoise
+from skymill.data.survey import flux_scale
 from skymill.data.tile import Tile
 from skymill.errors import DataError
 
@@ -31,7 +32,7 @@ class BlankSky:
     Parameters
     ----------
     science : ndarray (y, x), float32
-        The image.
+        The image, in the unit that the sky is wanted in.
     y, x : ndarray (n,), int64
         First row and column of each square.
     side : int
@@ -75,7 +76,7 @@ class BlankSky:
         return canvas[: shape[0], : shape[1]]
 
 
-def find_blank_sky(tile: Tile, config: RealNoise) -> BlankSky:
+def find_blank_sky(tile: Tile, config: RealNoise, zero_point_mag: float) -> BlankSky:
     """Cut the squares without sources and bad pixels out of a tile.
 
     Parameters
@@ -84,6 +85,8 @@ def find_blank_sky(tile: Tile, config: RealNoise) -> BlankSky:
         Background-subtracted, as ingest makes it.
     config : RealNoise
         Size of the patches and what counts as a source.
+    zero_point_mag : float
+        Zero-point of the unit that the sky is given in: that of the light it will be added to.
 
     Raises
     ------
@@ -102,7 +105,8 @@ def find_blank_sky(tile: Tile, config: RealNoise) -> BlankSky:
             found=f"{len(y)}; {100 * blocked.mean():.0f} % of its pixels hold sources or are bad",
             remedy="Lower blend.noise.patch_px or growth_px, raise detection_sigma, or take an emptier tile.",
         )
-    return BlankSky(science, y, x, side)
+    scale = flux_scale(tile.meta.zero_point_mag, zero_point_mag)
+    return BlankSky(science * np.float32(scale), y, x, side)
 
 
 def _middle(tile: Tile) -> Tile:

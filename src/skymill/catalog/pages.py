@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skymill.catalog.flags import MEANING, Flag
+from skymill.catalog.flags import EXTENT, MEANING, Flag
 from skymill.catalog.schema import Column, Schema, load_schema, schema_names
 from skymill.catalog.texttable import markdown
 
@@ -39,6 +39,18 @@ packages, code. The header of the file has the essentials of it: stage, name, ve
 - NaN: not measured or not known. Numbers that name something are -1 where there is nothing to name."""
 
 
+TESTED = """Tested for source-extractor, sep, photutils and networks, with candidates of sep and of a network:
+
+- each flag on one simulated tile with sources in the middle, across the edges, beside and under bad pixels and pixels
+  without data, saturated, in a pair, and on a seam between windows: all detectors give the same flags;
+- DUPLICATE where two windows both claim a source, and nowhere else;
+- `fwhm` of Gaussian and Moffat stars of 2.5 to 6 px: the median within 1 % without noise, within 3 % at a signal to
+  noise of 50 (source-extractor, sep, photutils; networks' candidates go the same way, tested on stars of 3.5 px: each
+  within 10 %);
+- `snr`: flux / flux_err;
+- the same catalogue, to rounding, from the same tile in another unit."""
+
+
 def catalogue_page() -> str:
     """Return ``docs/catalogue.md``: how to read a catalogue, the flags, and all columns of all schemas."""
     schemas = [load_schema(name) for name in schema_names()]
@@ -47,8 +59,10 @@ def catalogue_page() -> str:
 
 def _flags() -> Iterator[str]:
     yield "## Flags"
-    yield "The column `flags` is the sum of these bits; every detector sets the same."
+    yield "The column `flags` is the sum of these bits; every detector sets the same, by these definitions."
     yield markdown(("bit", "name", "meaning"), [[str(flag.value), flag.name, MEANING[flag]] for flag in Flag])
+    yield EXTENT
+    yield TESTED
 
 
 def _schema(schema: Schema) -> Iterator[str]:

@@ -20,7 +20,7 @@ from skymill.catalog.flags import Flag
 from skymill.compare.placement import is_free, is_isolated, spaced
 from skymill.config.compare import InjectConfig
 from skymill.data.stamps import StampSet, centre_index
-from skymill.data.survey import Survey, mag_to_njy
+from skymill.data.survey import Survey, flux_scale, mag_to_njy
 from skymill.data.tile import MaskBit, Tile
 from skymill.errors import DataError
 from skymill.provenance.record import recording
@@ -243,8 +243,8 @@ def add_light(
     """
     science, rms = (np.array(image, dtype=np.float32) for image in (tile.science, tile.rms))
     # The stamp's light in the tile's unit, at the magnitude that it shall have.
-    zero_point_shift = tile.meta.zero_point_mag - stamp_zero_point_mag
-    scale = 10 ** (0.4 * (zero_point_shift + stamp_mag[injections.galaxy] - injections.mag))
+    fainter = 10 ** (0.4 * (stamp_mag[injections.galaxy] - injections.mag))
+    scale = fainter * flux_scale(stamp_zero_point_mag, tile.meta.zero_point_mag)
     corner_x = injections.x_px - centre_index(stamps.shape("image")[3])
     corner_y = injections.y_px - centre_index(stamps.shape("image")[2])
     for start in range(0, len(injections), BATCH):

@@ -149,9 +149,6 @@ class CandidateConfig(SurveyMatch):
         description="The detector that finds the candidates; null: the run's network that finds sources (finders, "
         "pretrained_finders) if it has exactly one, else sep with the setting plain.",
     )
-    blended_radius_fwhm: float = Field(
-        3.0, ge=0, description="Candidates with another one nearer than this are flagged blended (PSF FWHM)."
-    )
 
     def settled(self, finders: Sequence[str]) -> CandidateConfig:
         """Return this with a detector in any case.

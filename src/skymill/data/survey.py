@@ -128,9 +128,10 @@ def load_survey(name: str, folder: str | Path) -> Survey:
 
 
 def flux_scale(from_zero_point_mag: float, to_zero_point_mag: float) -> float:
-    """Return the factor that turns fluxes in image units of one AB zero-point into those of another.
+    """Return the factor that turns pixel values and fluxes of one zero-point into those of another.
 
-    One over it turns what is counted per unit (a gain).
+    Whatever of one image meets another (patches of noise, injected galaxies, maps) is multiplied by this; a gain, in
+    electrons per image unit, is divided by it.
     """
     return 10 ** (0.4 * (to_zero_point_mag - from_zero_point_mag))
 
@@ -142,7 +143,7 @@ def image_flux_to_njy(flux: ArrayLike, zero_point_mag: float) -> ArrayLike:
 
 def njy_to_image_flux(flux: ArrayLike, zero_point_mag: float) -> ArrayLike:
     """Convert fluxes from nJy to image units."""
-    return flux / 10 ** (0.4 * (AB_NJY_ZERO_POINT_MAG - zero_point_mag))
+    return flux / flux_scale(zero_point_mag, AB_NJY_ZERO_POINT_MAG)
 
 
 def mag_to_njy(mag: ArrayLike) -> ArrayLike:

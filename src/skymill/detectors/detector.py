@@ -28,11 +28,10 @@ SOURCE_COLUMNS: dict[str, type] = {
     "theta": np.float64,
     "flux_radius": np.float64,
     "kron_radius": np.float64,
-    "fwhm": np.float64,
     "flags": np.int64,
     "is_primary": np.bool_,
 }
-"""The columns that one pass of a baseline gives."""
+"""The columns that one pass of a baseline gives; of the flags only :data:`~skymill.detectors.flags.TOOL_FLAGS`."""
 
 
 class Detector(Protocol):

@@ -19,6 +19,7 @@ from skymill.data.mosaic import GAP_PX, mosaic
 from skymill.data.stamps import StampSet
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
+from skymill.detectors.flags import source_flags
 from skymill.detectors.measurement import QUANTILES, photometry
 from skymill.errors import DataError
 from skymill.inference.measure import measure
@@ -69,7 +70,7 @@ def evaluate_model(
         trained = load_model(folder)
         _check_groups(galaxies, trained, truth)
         measured = _measure_set(blends, galaxies, trained, survey)
-        found = _catalogue(galaxies, measured, survey, essentials(recipe))
+        found = _catalogue(galaxies, measured, survey, essentials(recipe), blends.shape("image")[-1])
         found.write(output)
         log.info("%s: %d galaxies on %d blends", recipe["name"], len(found), len(blends))
         record.rows = len(found)
@@ -141,25 +142,26 @@ def _with_companions(part: dict[str, NDArray], stamp_id: NDArray, is_central: ND
 
 
 def _catalogue(
-    galaxies: Catalogue, measured: Mapping[str, NDArray], survey: Survey, meta: Mapping
+    galaxies: Catalogue, measured: Mapping[str, NDArray], survey: Survey, meta: Mapping, canvas_px: int
 ) -> Catalogue:
     rows = len(galaxies)
+    quantiles = {name: measured[name] for name in QUANTILES}
+    columns = {
+        **{name: np.array(galaxies[name]) for name in ("stamp_id", "x", "y")},
+        "is_primary": np.ones(rows, dtype=bool),
+    }
+    # The flags' radii are what is seen: the galaxy's own, widened by the PSF.
+    half = np.hypot(galaxies["re"] / survey.pixel_scale_arcsec, survey.psf_fwhm_px / 2)
+    known = {**columns, **{name: measured[name] for name in ("flux", "flux_err", "flags")}}
+    flags = source_flags({**known, "flux_radius": half}, survey.psf_fwhm_px, (canvas_px, canvas_px))
     return Catalogue.from_columns(
         "measurement",
         meta,
         object_id=np.arange(rows),
-        stamp_id=galaxies["stamp_id"],
         galaxy_id=galaxies["galaxy_id"],
-        x=galaxies["x"],
-        y=galaxies["y"],
         ra=np.full(rows, np.nan),
         dec=np.full(rows, np.nan),
-        **photometry(
-            measured["flux"],
-            measured["flux_err"],
-            survey.zero_point_mag,
-            {name: measured[name] for name in QUANTILES},
-        ),
-        flags=measured["flags"],
-        is_primary=np.ones(rows, dtype=bool),
+        **columns,
+        **photometry(measured["flux"], measured["flux_err"], survey.zero_point_mag, quantiles),
+        flags=flags,
     )

@@ -48,7 +48,7 @@ def gaussian_forms(
     Returns
     -------
     dict of str to ndarray (n,)
-        ``flux``, ``flux_err`` (image units), ``a``, ``b`` (px), ``theta`` (degrees), ``flux_radius``, ``fwhm`` (px),
+        ``flux``, ``flux_err`` (image units), ``a``, ``b`` (px), ``theta`` (degrees), ``flux_radius`` (px),
         ``kron_radius`` (units of a and b). The flux is NaN where every pixel is bad.
     """
     parts = [
@@ -86,7 +86,6 @@ def _chunk(
         "b": b,
         "theta": np.rad2deg(theta),
         "flux_radius": HALF_LIGHT_PER_SIGMA * np.sqrt(a * b),
-        "fwhm": FWHM_PER_SIGMA * np.sqrt((a**2 + b**2) / 2),
         "kron_radius": np.full(len(x), KRON_RADIUS),
     }
 

@@ -11,6 +11,7 @@ from skymill.config.detect import NetworkFinderConfig
 from skymill.data.tile import Tile
 from skymill.detectors.detector import Columns, as_columns, unusable
 from skymill.detectors.moments import gaussian_forms
+from skymill.detectors.passes import with_fwhm
 from skymill.detectors.windowed import over_windows
 from skymill.errors import ConfigError
 
@@ -60,7 +61,7 @@ class NetworkFinder:
 
     def find(self, tile: Tile) -> Columns:
         """Return the sources of a tile as columns in image units, with ``detection_probability``."""
-        return over_windows(tile, self.config, self._extract, STEP_PX)
+        return with_fwhm(over_windows(tile, self.config, self._extract, STEP_PX), tile)
 
     def _extract(self, tile: Tile) -> Columns:
         found = self.finder.find(tile)

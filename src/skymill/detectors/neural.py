@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.flags import Flag
 from skymill.config.detect import CandidateConfig
@@ -17,15 +15,9 @@ from skymill.detectors.measurement import QUANTILES, catalogue
 from skymill.ingest.survey_check import check_survey
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from skymill.detectors.detector import Columns
     from skymill.training.card import Model
     from skymill.training.finder_card import FinderModel
     from skymill.training.generator_card import GeneratorModel
-
-KEPT_FLAGS = Flag.EDGE | Flag.SATURATED | Flag.BLENDED | Flag.DUPLICATE
-"""Flags of a candidate that hold for whoever measures it; the others say how the candidate's own flux went."""
 
 
 class NeuralDetector:
@@ -78,8 +70,9 @@ class NeuralDetector:
         if not len(found["x"]):
             return catalogue(found, tile, meta)
         measured = measure(tile, found["x"], found["y"], self.model, device=self.device)
-        flags = (found["flags"] & int(KEPT_FLAGS)) | measured["flags"]
-        flags[crowded(found, self.config.blended_radius_fwhm * tile.meta.psf_fwhm_px)] |= int(Flag.BLENDED)
+        # The candidate's own flags say how the finder's flux went, which the network's replaces.
+        flags = measured["flags"]
+        flags[found["flux_radius"] > self.model.card.input_px / 2] |= int(Flag.TRUNCATED)
         fluxes = {name: measured[name] for name in ("flux", "flux_err", *QUANTILES)}
         if self.generator is not None:
             from skymill.inference.anomaly import score_sources
@@ -87,12 +80,3 @@ class NeuralDetector:
             known = (found["x"], found["y"], found["flux_radius"])
             fluxes["anomaly_score"] = score_sources(tile, *known, self.generator, self.device)
         return catalogue({**found, **fluxes, "flags": flags}, tile, meta)
-
-
-def crowded(sources: Columns, radius_px: float) -> NDArray[np.int64]:
-    """Return the rows of primary sources that have another primary one within `radius_px`."""
-    from scipy.spatial import cKDTree
-
-    primary = np.flatnonzero(sources["is_primary"])
-    positions = np.column_stack([sources["x"], sources["y"]])[primary]
-    return np.unique(primary[cKDTree(positions).query_pairs(radius_px, output_type="ndarray")])

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skymill.config.detect import ThresholdConfig
+from skymill.config.detect import Pass, ThresholdConfig
 from skymill.data.tile import Tile
 from skymill.detectors.detector import Columns, Extractor, concatenate, select
 from skymill.detectors.ellipses import contained
+from skymill.detectors.fwhm import core_fwhm
 
 if TYPE_CHECKING:
     from skymill.data.mosaic import Layout
@@ -23,8 +24,9 @@ def find_sources(extractor: Extractor, config: ThresholdConfig, tile: Tile) -> C
     Kron ellipse of the cold one.
     """
     if config.setting == "plain":
-        return extractor.extract(tile, config.plain)
-    return add_outside(extractor.extract(tile, config.cold), extractor.extract(tile, config.hot))
+        return with_fwhm(extractor.extract(tile, config.plain), tile)
+    cold, hot = (extractor.extract(tile, settings) for settings in (config.cold, config.hot))
+    return with_fwhm(add_outside(cold, hot), tile)
 
 
 def find_blends(extractor: Extractor, config: ThresholdConfig, tile: Tile, layout: Layout) -> Columns:
@@ -34,10 +36,18 @@ def find_blends(extractor: Extractor, config: ThresholdConfig, tile: Tile, layou
     (2020, MNRAS 491, 2481) run SExtractor. What lies in the gaps between stamps is dropped.
     """
     if config.setting == "plain":
-        return on_stamps(extractor.extract(tile, config.plain), layout)
-    cold = on_stamps(extractor.extract(tile, config.cold), layout)
-    hot = on_stamps(extractor.extract(tile, config.hot), layout)
+        return _on_stamps(extractor, config.plain, tile, layout)
+    cold, hot = (_on_stamps(extractor, settings, tile, layout) for settings in (config.cold, config.hot))
     return hot_where_merged(cold, hot)
+
+
+def with_fwhm(columns: Columns, tile: Tile) -> Columns:
+    """Add ``fwhm``, which no tool measures as another does: see :func:`~skymill.detectors.fwhm.core_fwhm`."""
+    return {**columns, "fwhm": core_fwhm(tile, columns["x"], columns["y"], columns["flux_radius"])}
+
+
+def _on_stamps(extractor: Extractor, settings: Pass, tile: Tile, layout: Layout) -> Columns:
+    return on_stamps(with_fwhm(extractor.extract(tile, settings), tile), layout)
 
 
 def add_outside(cold: Columns, hot: Columns) -> Columns:

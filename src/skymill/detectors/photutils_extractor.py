@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skymill.catalog.flags import Flag
 from skymill.config.detect import Pass, PhotutilsConfig
 from skymill.data.tile import Tile
 from skymill.detectors.detector import EXTRACTORS, Columns, as_columns, no_sources, select, unusable
@@ -82,7 +81,7 @@ class Photutils:
             mask=mask,
             kron_params=(self.config.kron_factor, minimum, 0.0),
         )
-        return _columns(catalogue, segments, self.config)
+        return _columns(catalogue, self.config)
 
 
 def _smoothed(science: NDArray[np.float32], kernel: str) -> NDArray[np.float32]:
@@ -110,7 +109,7 @@ def _segments(
     )
 
 
-def _columns(catalogue: SourceCatalog, segments: SegmentationImage, config: PhotutilsConfig) -> Columns:
+def _columns(catalogue: SourceCatalog, config: PhotutilsConfig) -> Columns:
     """Turn photutils' table into columns; sources without a finite centre are none."""
     columns = as_columns(
         x=np.atleast_1d(catalogue.x_centroid),
@@ -122,17 +121,6 @@ def _columns(catalogue: SourceCatalog, segments: SegmentationImage, config: Phot
         theta=np.atleast_1d(catalogue.orientation.value),
         flux_radius=np.atleast_1d(catalogue.flux_radius(0.5)),
         kron_radius=config.kron_factor * np.atleast_1d(catalogue.kron_radius.value),
-        fwhm=np.atleast_1d(catalogue.fwhm.value),
-        flags=_flags(catalogue, segments),
+        flags=np.zeros(catalogue.n_labels, dtype=np.int64),
     )
     return select(columns, np.isfinite(columns["x"]) & np.isfinite(columns["y"]))
-
-
-def _flags(catalogue: SourceCatalog, segments: SegmentationImage) -> NDArray[np.int64]:
-    """Flag sources that were split from a larger one, and those whose segment touches the image's edge."""
-    blended = np.isin(np.atleast_1d(catalogue.labels), segments.deblended_labels)
-    height, width = segments.shape
-    edge = (np.atleast_1d(catalogue.bbox_xmin) == 0) | (np.atleast_1d(catalogue.bbox_ymin) == 0)
-    edge |= np.atleast_1d(catalogue.bbox_xmax) == width - 1
-    edge |= np.atleast_1d(catalogue.bbox_ymax) == height - 1
-    return np.where(blended, int(Flag.BLENDED), 0) | np.where(edge, int(Flag.EDGE), 0)

@@ -35,7 +35,6 @@ LARGEST_FACTOR = 256
 CHUNK_PIXELS = 2**21
 LEAST_RMS_PX = 12**-0.5
 """Standard deviation of a uniform pixel: no source is narrower."""
-FWHM_PER_RMS = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @EXTRACTORS.register("sep")
@@ -153,6 +152,8 @@ def _measure(objects: NDArray, images: Images, config: SepConfig, tile: Tile) ->
     crowded = np.flatnonzero(aperture & sep.APER_HASMASKED)
     shape = np.column_stack([x, y, a, b, theta, kron])
     flux[crowded] = mirrored_sum(images.science, images.segments, images.mask, crowded, shape[crowded])
+    # Without a single usable pixel there is no flux; sep gives 0.
+    flux[(aperture & sep.APER_ALLMASKED) > 0] = np.nan
     radius, _ = sep.flux_radius(images.science, x, y, KRON_NSIG * a, 0.5, normflux=flux, **own)
     return as_columns(
         x=x,
@@ -164,8 +165,7 @@ def _measure(objects: NDArray, images: Images, config: SepConfig, tile: Tile) ->
         theta=np.rad2deg(theta),
         flux_radius=radius,
         kron_radius=kron,
-        fwhm=FWHM_PER_RMS * np.sqrt((a**2 + b**2) / 2),
-        flags=_translate(objects["flag"].astype(np.int64), aperture.astype(np.int64)),
+        flags=np.where(objects["flag"] & sep.OBJ_DOVERFLOW, int(Flag.TRUNCATED), 0),
     )
 
 
@@ -225,15 +225,3 @@ def _mirrored_chunk(
     across = (dy * np.cos(theta) - dx * np.sin(theta)) / b
     inside = along**2 + across**2 <= kron**2
     return np.where(inside, np.where(other, opposite, light), 0.0).sum(axis=(1, 2), dtype=np.float64)
-
-
-def _translate(found: NDArray[np.int64], aperture: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn sep's flags of extraction and aperture into skymill's bits."""
-    meaning = [
-        (found & sep.OBJ_MERGED, Flag.BLENDED),
-        (found & sep.OBJ_TRUNC, Flag.EDGE),
-        (found & sep.OBJ_DOVERFLOW, Flag.TRUNCATED),
-        (aperture & sep.APER_TRUNC, Flag.EDGE | Flag.TRUNCATED),
-        (aperture & sep.APER_ALLMASKED, Flag.FAILED),
-    ]
-    return np.bitwise_or.reduce([np.where(bits, int(flag), 0) for bits, flag in meaning], axis=0)

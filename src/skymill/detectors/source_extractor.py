@@ -35,9 +35,9 @@ NO_WEIGHT_RMS = 1e16
 """Noise of unusable pixels: its square is beyond what SExtractor takes for infinite (1e30)."""
 ROWS_AT_ONCE = 1024
 
-FLAGS = {1: Flag.BLENDED, 2: Flag.BLENDED, 4: Flag.SATURATED, 8: Flag.EDGE}
-TRUNCATING = (16, 32, 64, 128)
-"""Incomplete aperture or isophote, overflow of the memory for deblending or extraction."""
+LIMITS = 32 | 64 | 128
+"""Bits of FLAGS that only SExtractor can know: its buffer did not hold the isophote, or its memory was full when
+deblending or extracting. The others (neighbours, saturation, edges) skymill finds out for all detectors alike."""
 
 
 def find_program() -> str | None:
@@ -185,19 +185,10 @@ def _read_catalogue(path: Path) -> Columns:
             theta=table["THETA_IMAGE"],
             flux_radius=table["FLUX_RADIUS"],
             kron_radius=table["KRON_RADIUS"],
-            fwhm=_width(table["FWHM_IMAGE"]),
             flags=translate_flags(table["FLAGS"].astype(np.int64)),
         )
 
 
-def _width(fwhm: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return widths, px; NaN for the negative ones that SExtractor gives to sources without a core."""
-    return np.where(fwhm < 0, np.float32(np.nan), fwhm)
-
-
 def translate_flags(flags: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn SExtractor's FLAGS into skymill's bits."""
-    translated = np.zeros_like(flags)
-    for bit, flag in {**FLAGS, **dict.fromkeys(TRUNCATING, Flag.TRUNCATED)}.items():
-        translated |= np.where(flags & bit, int(flag), 0)
-    return translated
+    """Turn the limits in SExtractor's FLAGS into skymill's bit."""
+    return np.where(flags & LIMITS, int(Flag.TRUNCATED), 0)

@@ -25,7 +25,6 @@ OUTPUT_COLUMNS = (
     "THETA_IMAGE",
     "FLUX_RADIUS",
     "KRON_RADIUS",
-    "FWHM_IMAGE",
     "FLAGS",
 )
 

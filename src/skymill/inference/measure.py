@@ -22,8 +22,6 @@ BATCH_SIZE = 64
 """On a CPU twice as many take a fifth longer each, half as many no less."""
 FILL_PX = 5
 """Side of the square of pixels that a bad one is filled from."""
-LEAST_RADIUS_PX = 3.0
-"""Bad pixels at least this near to a source are always told."""
 
 
 def measure(
@@ -58,9 +56,9 @@ def measure(
     -------
     dict of str to ndarray (n,)
         What the task gives, float64, fluxes in image units: ``flux``, ``flux_err``, the quantiles ``flux_q025`` …
-        and, for pairs, the same of the companion; and ``flags`` (int64): what the task sets, EDGE where the stamp
-        leaves the tile, MASKED and SATURATED for such pixels near the middle, FAILED (and NaN) where nothing can be
-        measured.
+        and, for pairs, the same of the companion; and ``flags`` (int64): what the task sets, and FAILED (and NaN)
+        where nothing can be measured. What else a catalogue's flags say is no matter of the network:
+        :func:`skymill.detectors.flags.source_flags`.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     where = choose_device(device)
@@ -76,9 +74,7 @@ def measure(
         )
         for start in starts
     ]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    columns["flags"] |= _edge_flags(tile.shape, x, y, model.card.input_px)
-    return columns
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @torch.inference_mode()
@@ -89,7 +85,7 @@ def _measure_batch(
     image, rms, outputs = look_at(tile, x, y, model, device, masks)
     given = model.task.columns(outputs, image, model.card.calibration)
     columns = {name: values.cpu().numpy() for name, values in given.items()}
-    flags = columns.pop("flags").astype(np.int64) | _mask_flags(masks, tile.meta.psf_fwhm_px)
+    flags = columns.pop("flags").astype(np.int64)
     tile.release()
     columns = {name: values.astype(np.float64) * rms for name, values in columns.items()}
     failed = ~np.all([np.isfinite(values) for values in columns.values()], axis=0)
@@ -177,18 +173,3 @@ def fill_bad(science: NDArray, bad: NDArray[np.bool_]) -> NDArray[np.float32]:
         known += usable
     filled[stamp, row, column] = np.divide(light, known, out=np.zeros_like(light), where=known > 0)
     return filled
-
-
-def _mask_flags(masks: NDArray[np.uint8], psf_fwhm_px: float) -> NDArray[np.int64]:
-    """Return MASKED and SATURATED for stamps with such pixels within a PSF's FWHM (at least 3 px) of the middle."""
-    offset = np.arange(masks.shape[-1]) - masks.shape[-1] // 2
-    near = np.hypot(offset[:, None], offset[None, :]) <= max(psf_fwhm_px, LEAST_RADIUS_PX)
-    bits = np.bitwise_or.reduce(masks[:, near], axis=1) if len(masks) else np.empty(0, dtype=np.uint8)
-    masked = np.where(bits & int(MaskBit.BAD | MaskBit.NO_DATA), int(Flag.MASKED), 0)
-    return masked | np.where(bits & int(MaskBit.SATURATED), int(Flag.SATURATED), 0)
-
-
-def _edge_flags(shape: tuple[int, int], x: NDArray, y: NDArray, size: int) -> NDArray[np.int64]:
-    left, bottom = np.rint(x) - size // 2, np.rint(y) - size // 2
-    leaves = (left < 0) | (bottom < 0) | (left + size > shape[1]) | (bottom + size > shape[0])
-    return np.where(leaves, int(Flag.EDGE), 0)

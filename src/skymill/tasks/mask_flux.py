@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from skymill.catalog.flags import Flag
 from skymill.errors import ConfigError
 from skymill.models.outputs import Outputs
 from skymill.tasks.batch import Batch
-from skymill.tasks.calibration import Calibration
 from skymill.tasks.flux import FluxTask
 from skymill.tasks.losses import MASK_LOSSES, misplaced_light
 from skymill.tasks.registry import TASKS
 
-LEAST_OVERLAP = 0.05
-"""Share of the central galaxy's mask that a neighbour must cover for the flag BLENDED."""
-
 
 @TASKS.register("mask_flux")
 class MaskFluxTask(FluxTask):
-    """The task `flux` with the deblended image and masks learned beside it; they tell what is blended, too."""
+    """The task `flux` with the deblended image and masks learned beside it."""
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Return the flux loss plus the weighted losses of the deblended image and of the masks.
@@ -36,18 +31,6 @@ class MaskFluxTask(FluxTask):
             misplaced = misplaced_light(share, *batch.layers(size_px)).mean()
             loss = loss + self.config.share_weight * misplaced
         return loss
-
-    def columns(
-        self, outputs: Outputs, image: Tensor, calibration: Calibration | None = None
-    ) -> dict[str, Tensor]:
-        """Return the columns of `flux`, with BLENDED set where learned masks overlap by `LEAST_OVERLAP`."""
-        columns = super().columns(outputs, image, calibration)
-        if not self.learns_masks:
-            return columns
-        central, neighbour = (self._maps(outputs)[0] > 0).unbind(dim=1)  # (b, y, x) each
-        overlap = (central & neighbour).sum(dim=(1, 2)) / central.sum(dim=(1, 2)).clamp(min=1)  # (b,)
-        columns["flags"] |= (overlap >= LEAST_OVERLAP).int() * int(Flag.BLENDED)
-        return columns
 
     def _maps(self, outputs: Outputs) -> tuple[Tensor, Tensor]:
         """Return the masks' logits (b, 2, y, x) and the share (b, y, x)."""

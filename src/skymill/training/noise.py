@@ -60,7 +60,7 @@ class RealSky:
     def __init__(self, config: RealNoise, survey: Survey, tile: Tile | None) -> None:
         if tile is None:
             raise ConfigError("blend.noise.tile", expected="an ingested tile to cut sky from", found="none")
-        sky = find_blank_sky(tile, config)
+        sky = find_blank_sky(tile, config, survey.zero_point_mag)
         scale = 1 / (sky.measure_rms() if config.is_rescaled else survey.background_rms)
         chosen = np.unique(np.linspace(0, len(sky) - 1, min(len(sky), MOST_PATCHES)).astype(np.int64))
         self.patches = torch.from_numpy(np.stack([sky.patch(int(one)) for one in chosen]) * np.float32(scale))

@@ -127,7 +127,7 @@ def recipe(config: Callable[..., BlendConfig], survey: Survey) -> Callable[..., 
 def sky_tile(survey: Survey) -> Callable[..., Tile]:
     """A tile of correlated noise with some bright sources and a bad column."""
 
-    def make(size: int = 256, sources: int = 20, rms: float = 0.1) -> Tile:
+    def make(size: int = 256, sources: int = 20, rms: float = 0.1, zero_point_mag: float = 25.0) -> Tile:
         generator = np.random.default_rng(5)
         white = generator.normal(0, 1, (size, size + 1))
         science = rms * (white[:, 1:] + white[:, :-1]) / np.sqrt(2)  # neighbours along x correlate by 0.5
@@ -137,7 +137,7 @@ def sky_tile(survey: Survey) -> Callable[..., Tile]:
         mask = np.zeros(science.shape, dtype=np.uint8)
         mask[:, 40] = 1
         science[:, 40] = 1e4
-        meta = TileMeta("t1", "toy", "r", 0.2, 25.0, 100.0, None, 3.0)
+        meta = TileMeta("t1", "toy", "r", 0.2, zero_point_mag, 100.0, None, 3.0)
         return Tile(science.astype(np.float32), np.full(science.shape, rms, np.float32), mask, None, meta)
 
     return make

@@ -53,6 +53,23 @@ def test_real_noise_can_keep_the_tile_s_level(survey, sky_tile):
     assert noise.std() == pytest.approx(0.1, rel=0.05)
 
 
+@pytest.mark.parametrize("zero_point_mag", [0.0, 22.5, 31.4, 48.6])
+@pytest.mark.parametrize("is_rescaled", [False, True])
+def test_real_noise_is_in_the_survey_s_unit_whatever_the_tile_s(
+    survey, sky_tile, zero_point_mag: float, is_rescaled: bool
+):
+    """Sky that is 0.1 of the survey's units deep, on a tile of another zero-point."""
+    rms = 0.1 * 10 ** (0.4 * (zero_point_mag - survey.zero_point_mag))
+    tile = sky_tile(rms=rms, zero_point_mag=zero_point_mag)
+    kind = RealNoise(tile="t1", is_rescaled=is_rescaled)
+    level = survey.background_rms if is_rescaled else 0.1
+
+    assert noise_of(kind, survey, 0.0, tile).std() == pytest.approx(level, rel=0.05)
+    assert build_noise(kind, survey, tile).variance(np.zeros((2, 2)))[0, 0] == pytest.approx(
+        level**2, rel=0.05
+    )
+
+
 @pytest.mark.parametrize(("has_source_noise", "extra"), [(True, 20.0 / 100), (False, 0.0)])
 def test_real_noise_with_and_without_that_of_the_light(
     survey, sky_tile, has_source_noise: bool, extra: float

@@ -9,7 +9,7 @@ from skymill.errors import DataError
 
 
 def test_patches_hold_neither_sources_nor_bad_pixels(sky_tile):
-    sky = find_blank_sky(sky_tile(), RealNoise(tile="t1", patch_px=12))
+    sky = find_blank_sky(sky_tile(), RealNoise(tile="t1", patch_px=12), 25.0)
     pixels = np.stack([sky.patch(number) for number in range(len(sky))])
 
     assert len(sky) > 200
@@ -20,7 +20,7 @@ def test_patches_hold_neither_sources_nor_bad_pixels(sky_tile):
 
 def test_rms_is_that_of_the_sky_alone(sky_tile):
     # The patches' own means are gone: a part in (12 x 12 / 2) of the variance.
-    assert find_blank_sky(sky_tile(), RealNoise(tile="t1", patch_px=12)).measure_rms() == pytest.approx(
+    assert find_blank_sky(sky_tile(), RealNoise(tile="t1", patch_px=12), 25.0).measure_rms() == pytest.approx(
         0.1, rel=0.02
     )
 
@@ -37,7 +37,7 @@ def test_too_little_blank_sky_is_one_clear_error(sky_tile, keys: dict, config: d
     with pytest.raises(
         DataError, match=r"tile t1: expected at least 16 squares of \d+ px of blank sky, found \d"
     ):
-        find_blank_sky(sky_tile(**keys), RealNoise(tile="t1", **config))
+        find_blank_sky(sky_tile(**keys), RealNoise(tile="t1", **config), 25.0)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 40), (5, 3)])

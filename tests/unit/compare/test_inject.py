@@ -1,6 +1,7 @@
 """Injection: the light that was meant to be added, with its noise, where the truth says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,23 @@ def test_the_flux_that_was_added_is_the_true_one(inject):
     assert abs(pulls.mean()) < 0.67
     assert 0.5 < pulls.std() < 1.5
     assert np.allclose(truth["flux"], mag_to_njy(truth["mag"]))
+
+
+@pytest.mark.parametrize("zero_point_mag", [0.0, 22.5, 31.4, 48.6, 60.0])
+def test_magnitudes_hold_on_a_tile_of_any_zero_point(inject, zero_point_mag):
+    """The same sky in another unit: the same galaxies with the same photons."""
+    factor = 10 ** (0.4 * (zero_point_mag - META.zero_point_mag))
+    meta = replace(META, zero_point_mag=zero_point_mag, gain_e_per_unit=META.gain_e_per_unit / factor)
+    plain, truth = inject(recipe(number=20), folder="plain")
+    rms = np.full((300, 320), factor, np.float32)
+    tile, same = inject(recipe(number=20), blank_tile(meta=meta, rms=rms))
+
+    np.testing.assert_array_equal(same["mag"], truth["mag"])
+    np.testing.assert_allclose(tile.science / np.float32(factor), plain.science, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(tile.rms / np.float32(factor), plain.rms, rtol=1e-4)
+    expected = mag_to_image_flux(truth["mag"], zero_point_mag)
+    # The faintest galaxy has 6,000 electrons.
+    np.testing.assert_allclose(fluxes(tile.science, same), expected, rtol=5 / 6000**0.5)
 
 
 def test_the_noise_map_holds_the_added_photon_noise(inject):

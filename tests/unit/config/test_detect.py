@@ -67,9 +67,9 @@ def test_candidates_come_from_sep_where_no_network_is_the_only_one(finders):
 
 
 def test_candidates_come_from_the_only_network_that_finds_sources():
-    settled = CandidateConfig(blended_radius_fwhm=2.0).settled(["finder"])
+    settled = CandidateConfig(psf_tolerance=0.2).settled(["finder"])
     assert settled.detector == NetworkFinderConfig(kind="network", model="finder")
-    assert settled.blended_radius_fwhm == 2.0
+    assert settled.psf_tolerance == 0.2
     assert settled.settled(["finder"]) == settled
 
 

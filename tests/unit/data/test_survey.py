@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from skymill.data.survey import (
     Survey,
+    flux_scale,
     image_flux_to_njy,
     load_survey,
     mag_to_image_flux,
@@ -135,7 +136,12 @@ def test_conversions_belong_together(mag, zero_point):
     # Rounding of ten powers: some 1e-15 relative.
     assert image_flux_to_njy(image, zero_point) == pytest.approx(njy, rel=1e-12)
     assert njy_to_image_flux(njy, zero_point) == pytest.approx(image, rel=1e-12)
+    assert mag_to_image_flux(mag, 25.0) == pytest.approx(image * flux_scale(zero_point, 25.0), rel=1e-12)
     assert float(njy_to_mag(njy)) == pytest.approx(mag, abs=1e-12)
+
+
+def test_units_that_differ_by_a_power_of_two_have_just_that_between_them():
+    assert np.float32(flux_scale(22.5, 22.5 + 2.5 * np.log10(2.0**-11))) == np.float32(2.0**-11)
 
 
 def test_arrays_and_fluxes_that_have_no_magnitude():

@@ -11,6 +11,7 @@ import pytest
 from torch import Tensor, nn
 
 from skymill.catalog.catalogue import Catalogue
+from skymill.catalog.flags import Flag
 from skymill.data.stamps import link_shards, write_shard
 from skymill.data.survey import image_flux_to_njy
 from skymill.detectors import evaluate
@@ -123,7 +124,12 @@ def check(found: Catalogue, truth: Catalogue, values: np.ndarray, survey) -> Non
     np.testing.assert_array_equal(found["object_id"], np.arange(len(truth)))
     np.testing.assert_allclose(found["x"], truth["x"])
     np.testing.assert_allclose(found["flux"], image_flux_to_njy(values, survey.zero_point_mag), rtol=1e-5)
-    assert found["is_primary"].all() and not found["flags"].any()
+    assert found["is_primary"].all()
+    # As for every detector: companions 3.6 px off overlap; what is 22 px off the middle reaches over the canvas.
+    overlaps, _, reaches = ((found["flags"] & flag) > 0 for flag in (Flag.BLENDED, Flag.MASKED, Flag.EDGE))
+    np.testing.assert_array_equal(overlaps, truth["n_galaxies"] > 1)
+    np.testing.assert_array_equal(reaches, truth["x"] > 31.5 - 9.15)
+    assert not (found["flags"] & ~(Flag.BLENDED | Flag.EDGE)).any()
 
 
 @pytest.mark.parametrize("at_once", [2, 500])

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from skymill.catalog.flags import Flag
-from skymill.data.tile import MaskBit
 from skymill.detectors.detector import as_columns, no_sources
-from skymill.detectors.measurement import QUANTILES, catalogue, mask_flags, photometry
+from skymill.detectors.measurement import QUANTILES, catalogue, photometry
 
 
 def sources(x, y, flux=1000.0, flags=0, **more):
@@ -21,7 +20,6 @@ def sources(x, y, flux=1000.0, flags=0, **more):
         "theta": np.full(n, 100.0),
         "flux_radius": np.full(n, 2.0),
         "kron_radius": np.full(n, 3.5),
-        "fwhm": np.full(n, 4.0),
         "flags": np.broadcast_to(flags, n),
     }
     return as_columns(**values) | more
@@ -82,43 +80,22 @@ def test_no_sources_are_a_valid_catalogue(tile):
     assert len(catalogue(no_sources(), tile, {})) == 0
 
 
-def test_flags_that_do_not_depend_on_the_detector(tile):
-    # The first reaches over the edge (6 px about x = 3), the next two lie in each other's ellipse, the last is broken.
-    x, y = np.array([3.0, 50.0, 53.0, 80.0]), np.array([50.0, 50.0, 50.0, 80.0])
-    found = catalogue(sources(x, y, flux=np.array([1.0, 1.0, 1.0, np.nan])), tile, {})
+def test_flags_are_those_of_the_tile_and_the_tools_limits(tile):
+    tile.mask[50, 52] = 1
+    x, y = np.array([3.0, 50.0, 80.0, 80.0]), np.array([20.0, 50.0, 60.0, 90.0])
+    own = np.array([0, Flag.EDGE | Flag.BLENDED | Flag.SATURATED, Flag.TRUNCATED, 0])
+    found = catalogue(sources(x, y, flux=np.array([1.0, 1.0, 1.0, np.nan]), flags=own), tile, {})
 
-    assert found["flags"].tolist() == [Flag.EDGE, Flag.BLENDED, Flag.BLENDED, Flag.FAILED]
-
-
-def test_a_tools_own_flags_are_kept(tile):
-    found = catalogue(sources(np.array([3.0]), np.array([50.0]), flags=int(Flag.TRUNCATED)), tile, {})
-
-    assert found["flags"].tolist() == [Flag.EDGE | Flag.TRUNCATED]
-
-
-def test_duplicates_do_not_make_their_source_blended(tile):
-    columns = sources(np.array([50.0, 50.5]), np.array([50.0, 50.0]))
-    columns["is_primary"] = np.array([True, False])
-    found = catalogue(columns, tile, {})
-
-    assert (found["flags"][found["is_primary"]] & Flag.BLENDED).tolist() == [0]
+    # What a tool says of edges, neighbours and saturation by rules of its own does not count.
+    expected = [Flag.EDGE, Flag.MASKED | Flag.TRUNCATED, Flag.TRUNCATED, Flag.FAILED]
+    assert found["flags"].tolist() == expected
 
 
 def test_blends_have_their_own_edges_and_neighbours(tile):
-    # Same canvas positions on two stamps are no neighbours; the canvas ends at 64.
+    # Same canvas positions on two stamps are no neighbours; the canvas ends at 64, and has no mask.
+    tile.mask[:] = 1
     columns = sources(np.array([30.0, 31.0, 60.0]), np.array([30.0] * 3), stamp_id=np.array([2, 1, 1]))
     found = catalogue(columns, tile, {}, canvas_px=64)
 
     assert found["stamp_id"].tolist() == [1, 1, 2]
     assert found["flags"].tolist() == [0, Flag.EDGE, 0]
-
-
-def test_masked_pixels_near_a_source_are_flagged():
-    mask = np.zeros((60, 60), dtype=np.uint8)
-    mask[20, 25], mask[40, 40] = int(MaskBit.BAD), int(MaskBit.SATURATED)
-    mask[0, 0] = int(MaskBit.NO_DATA)
-    x, y = np.array([20.0, 20.0, 41.0, 2.0]), np.array([20.0, 20.0, 40.0, 0.0])
-    radius = np.array([4.9, 5.0, 3.0, 3.0])
-
-    assert mask_flags(mask, x, y, radius).tolist() == [0, Flag.MASKED, Flag.SATURATED, Flag.MASKED]
-    assert mask_flags(mask, x[:0], y[:0], radius[:0]).tolist() == []

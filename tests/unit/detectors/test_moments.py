@@ -24,7 +24,6 @@ def test_gaussians_are_measured(make_tile, draw):
     np.testing.assert_allclose(forms["b"], b, rtol=0.03)
     np.testing.assert_allclose(forms["theta"], theta, atol=2.0)
     np.testing.assert_allclose(forms["flux_radius"], 1.1774 * np.sqrt(a * b), rtol=0.03)
-    np.testing.assert_allclose(forms["fwhm"], 2.3548 * np.sqrt((a**2 + b**2) / 2), rtol=0.03)
 
 
 def test_noise_and_errors(field):

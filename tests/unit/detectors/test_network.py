@@ -79,7 +79,7 @@ def test_sources_have_every_column_and_a_probability(field, finder_model):
     match = match_positions(field.x, field.y, found["x"], found["y"], 1.5)
 
     assert len(match) == 25
-    assert set(found) == {*SOURCE_COLUMNS, "detection_probability"}
+    assert set(found) == {*SOURCE_COLUMNS, "fwhm", "detection_probability"}
     assert ((found["detection_probability"] >= 0.5) & (found["detection_probability"] <= 1)).all()
     ratio = found["flux"][match.index2] / field.flux
     assert np.median(ratio) == pytest.approx(1.0, abs=0.1)

@@ -15,7 +15,7 @@ from skymill.config.detect import CandidateConfig
 from skymill.data.survey import Survey
 from skymill.detectors import infer as infer_module
 from skymill.detectors.infer import infer_tile
-from skymill.detectors.neural import NeuralDetector, crowded
+from skymill.detectors.neural import NeuralDetector
 from skymill.errors import DataError
 from skymill.tasks.calibration import Calibration
 from skymill.training.card import Model
@@ -90,38 +90,23 @@ def test_a_generator_of_another_survey_is_refused(field, model, survey):
         NeuralDetector(CandidateConfig(), model, generator=other).detect(field.tile, {})
 
 
-def test_edges_and_neighbours_are_flagged(make_tile, draw, model):
-    x, y = [8.0, 60.0, 68.0, 60.0], [60.0, 30.0, 30.0, 90.0]
-    image = draw((120, 120), x, y, [2e4] * 4, [2.0] * 4, [2.0] * 4, [0.0] * 4)
-    found = NeuralDetector(CandidateConfig(), model).detect(make_tile(image), {})
-    flags = [
-        found["flags"][np.hypot(found["x"] - a, found["y"] - b) < 1.0] for a, b in zip(x, y, strict=True)
-    ]
-
-    assert [len(part) for part in flags] == [1, 1, 1, 1]
-    assert flags[0][0] & Flag.EDGE
-    assert all(part[0] & Flag.BLENDED for part in flags[1:3])
-    assert flags[3][0] == 0
-
-
 def test_flags_on_the_candidates_own_flux_are_dropped(field, model, monkeypatch):
     detector = NeuralDetector(CandidateConfig(), model)
     columns = detector.candidates.find(field.tile)
-    columns["flags"] = np.full(len(columns["x"]), int(Flag.TRUNCATED | Flag.FAILED | Flag.SATURATED))
+    columns["flags"] = np.full(len(columns["x"]), int(Flag.TRUNCATED | Flag.FAILED))
+    monkeypatch.setattr(detector.candidates, "find", lambda tile: columns)
+
+    assert not detector.detect(field.tile, {})["flags"].any()
+
+
+def test_galaxies_larger_than_the_stamp_are_truncated(field, model, monkeypatch):
+    detector = NeuralDetector(CandidateConfig(), model)
+    columns = detector.candidates.find(field.tile)
+    columns["flux_radius"] = np.where(np.arange(len(columns["x"])) == 12, INPUT_PX / 2 + 1, 1.0)
     monkeypatch.setattr(detector.candidates, "find", lambda tile: columns)
     flags = detector.detect(field.tile, {})["flags"]
 
-    assert not (flags & (Flag.TRUNCATED | Flag.FAILED)).any()
-    assert (flags & Flag.SATURATED).all()
-
-
-def test_duplicates_do_not_crowd_their_source():
-    x = np.array([10.0, 10.2, 15.0, 50.0])
-    sources = {"x": x, "y": np.zeros(4), "is_primary": np.array([True, False, True, True])}
-
-    assert crowded(sources, 6.0).tolist() == [0, 2]
-    assert crowded(sources, 3.0).tolist() == []
-    assert crowded({name: values[:0] for name, values in sources.items()}, 3.0).tolist() == []
+    assert np.count_nonzero(flags & Flag.TRUNCATED) == 1
 
 
 def test_a_tile_of_another_survey_is_refused_with_both_numbers(field, model, survey, caplog):

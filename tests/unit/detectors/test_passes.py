@@ -22,7 +22,6 @@ def sources(x, y=None, name=None, **more):
         theta=0 * ones,
         flux_radius=ones,
         kron_radius=3 * ones,
-        fwhm=ones,
         flags=0 * ones,
     )
     return {**columns, **{key: np.asarray(value) for key, value in more.items()}}
@@ -56,10 +55,11 @@ def test_a_pass_that_finds_nothing_is_no_trouble(cold, hot):
     assert len(add_outside(sources(cold), sources(hot))["x"]) == len(cold) + len(hot)
 
 
-def test_the_setting_names_the_passes():
+def test_the_setting_names_the_passes(empty_tile):
     for setting, passes in (("plain", [PLAIN]), ("cold_hot", [COLD, HOT])):
         extractor = Scripted({one: sources([10.0]) for one in (PLAIN, COLD, HOT)})
-        assert len(find_sources(extractor, SepConfig(kind="sep", setting=setting), None)["x"]) == 1
+        found = find_sources(extractor, SepConfig(kind="sep", setting=setting), empty_tile)
+        assert found["x"].shape == found["fwhm"].shape == (1,)
         assert extractor.asked == passes
 
 
@@ -72,14 +72,14 @@ def test_blends_take_the_hot_pass_where_the_cold_one_finds_fewer_than_two():
     assert both["flux"].tolist() == [1, 1, 2, 2, 2, 2]
 
 
-def test_sources_on_a_mosaic_come_back_to_their_stamps():
+def test_sources_on_a_mosaic_come_back_to_their_stamps(empty_tile):
     layout = Layout(np.array([5, 6]), stamp_px=20, gap_px=4, columns=2)
     # Stamps from 4 to 23 and 28 to 47; one source lies in the gap between.
     found = sources([10.0, 30.0, 25.5], [10.0, 12.0, 10.0])
     extractor = Scripted({PLAIN: found, COLD: found, HOT: found})
 
     for setting in ("plain", "cold_hot"):
-        blends = find_blends(extractor, SepConfig(kind="sep", setting=setting), None, layout)
+        blends = find_blends(extractor, SepConfig(kind="sep", setting=setting), empty_tile, layout)
         assert blends["stamp_id"].tolist() == [5, 6]
         assert blends["x"].tolist() == [6.0, 2.0]
         assert blends["y"].tolist() == [6.0, 8.0]

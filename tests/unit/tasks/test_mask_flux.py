@@ -3,10 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skymill.catalog.flags import Flag
 from skymill.errors import ConfigError
 from skymill.models.outputs import Outputs
-from skymill.tasks.mask_flux import LEAST_OVERLAP
 
 
 def masks_of(shared_rows: int) -> torch.Tensor:
@@ -22,24 +20,6 @@ def outputs_of(masks: torch.Tensor, share: float = 0.5) -> Outputs:
     return Outputs(torch.zeros(len(masks), 2), 20 * masks - 10, torch.full_like(masks[:, 0], share))
 
 
-@pytest.mark.parametrize(("shared_rows", "blended"), [(0, False), (1, True), (10, True)])
-def test_overlapping_masks_are_flagged(make_task, galaxies, shared_rows: int, blended: bool):
-    image = galaxies(torch.tensor([1e4]))
-    flags = make_task("mask_flux").columns(outputs_of(masks_of(shared_rows)), image)["flags"]
-
-    # One row of 20 is the least overlap that counts.
-    assert LEAST_OVERLAP == 1 / 20
-    assert bool(flags[0] & int(Flag.BLENDED)) == blended
-
-
-def test_masks_that_are_not_learned_flag_nothing(make_task, galaxies):
-    columns = make_task("mask_flux", mask_weight=0).columns(
-        outputs_of(masks_of(10)), galaxies(torch.tensor([1e4]))
-    )
-
-    assert columns["flags"].tolist() == [0]
-
-
 def test_without_weights_it_is_the_flux_alone(make_task, make_batch, galaxies):
     """What has no weight is not even computed: not finite, it would spoil sum and gradients."""
     image, flux = galaxies(torch.tensor([1e4])), torch.tensor([[2e4]])
@@ -52,12 +32,6 @@ def test_without_weights_it_is_the_flux_alone(make_task, make_batch, galaxies):
 
     assert float(loss.detach()) == float(alone.loss(Outputs(values.detach()), batch))
     assert bool(values.grad.isfinite().all())
-
-
-def test_empty_masks_are_not_blended(make_task, galaxies):
-    outputs = outputs_of(torch.zeros(1, 2, 32, 32))
-
-    assert make_task("mask_flux").columns(outputs, galaxies(torch.tensor([1e4])))["flags"].tolist() == [0]
 
 
 @pytest.mark.parametrize("size_px", [32, 20])
@@ -95,6 +69,7 @@ def test_misplaced_light_costs_what_its_weight_says(make_task, make_batch, galax
     assert 0.05 < expected < 0.2
 
 
-def test_a_network_without_masks_is_refused(make_task, galaxies):
+def test_a_network_without_masks_is_refused(make_task, make_batch, galaxies):
+    image = galaxies(torch.tensor([1.0]))
     with pytest.raises(ConfigError, match="expected one that gives masks"):
-        make_task("mask_flux").columns(Outputs(torch.zeros(1, 2)), galaxies(torch.tensor([1.0])))
+        make_task("mask_flux").loss(Outputs(torch.zeros(1, 2)), make_batch(image, torch.tensor([[1.0]])))

@@ -138,10 +138,10 @@ def files(population: Population) -> dict[str, Path]:
 def sky_tile() -> Callable[..., Tile]:
     """A tile of noise whose neighbours along x correlate by a half, without sources."""
 
-    def make(rms: float = 0.1, size: int = 256) -> Tile:
+    def make(rms: float = 0.1, size: int = 256, zero_point_mag: float = 25.0) -> Tile:
         white = np.random.default_rng(5).normal(0, 1, (size, size + 1))
         science = (rms * (white[:, 1:] + white[:, :-1]) / np.sqrt(2)).astype(np.float32)
-        meta = TileMeta("t1", "test_r", "r", 0.4, 25.0, 100.0, None, 2.0)
+        meta = TileMeta("t1", "test_r", "r", 0.4, zero_point_mag, 100.0, None, 2.0)
         return Tile(
             science,
             np.full(science.shape, rms, np.float32),

@@ -73,6 +73,16 @@ def test_real_noise_keeps_the_correlation_of_the_tile(survey, sky_tile):
     assert float(sky.std()) == pytest.approx(1.0, rel=0.02)
 
 
+@pytest.mark.parametrize("is_rescaled", [False, True])
+def test_real_noise_is_that_of_the_sky_whatever_the_tiles_unit(survey, sky_tile, is_rescaled):
+    kind = RealNoise(tile="t1", patch_px=16, is_rescaled=is_rescaled)
+    factor = 10 ** (0.4 * (31.4 - survey.zero_point_mag))
+    tiles = sky_tile(rms=0.5), sky_tile(rms=0.5 * factor, zero_point_mag=31.4)
+    one, other = (build_batch_noise(kind, survey, tile).patches for tile in tiles)
+
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_patches_are_cut_to_the_stamps(survey, sky_tile):
     noise = build_batch_noise(RealNoise(tile="t1", patch_px=16), survey, sky_tile())
     light = torch.zeros(3, 2, 20, 37)
