@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
+from skymill.data.sky import TABLE_NAMES, names_tables
 from skymill.errors import DataError
 from skymill.provenance.record import sha256
 
@@ -38,11 +39,14 @@ class FitsImage:
         Of the image's HDU.
     where : str
         ``file[hdu]``, for messages.
+    tables : tuple of ImageHDU
+        Tables of distortions, if the header names any; they are part of its WCS.
     """
 
     data: NDArray[np.float32]
     header: fits.Header
     where: str
+    tables: tuple[fits.ImageHDU, ...] = ()
 
 
 def verify_sha256(path: str | Path, expected: str | None) -> None:
@@ -97,7 +101,7 @@ def read_image(path: str | Path, hdu: int | str | None = None) -> FitsImage:
         where = f"{path}[{chosen.name or hdus.index(chosen)}]"
         data = None if chosen.header.get("NAXIS") == 0 else chosen.data
         _check_shape(where, chosen.header, data)
-        return FitsImage(_native_float32(data), chosen.header.copy(), where)
+        return FitsImage(_native_float32(data), chosen.header.copy(), where, _tables(hdus, chosen.header))
 
 
 @contextmanager
@@ -166,6 +170,14 @@ def _check_shape(where: str, header: fits.Header, data: NDArray | None) -> None:
         )
     if data is None or 0 in axes or 0 in data.shape:
         raise DataError(where, expected="an image with pixels", found=f"shape {tuple(axes)}")
+
+
+def _tables(hdus: fits.HDUList, header: fits.Header) -> tuple[fits.ImageHDU, ...]:
+    """Copy the tables of distortions; files of a header that needs none are not searched for them."""
+    if not names_tables(header):
+        return ()
+    named = (one for one in hdus if one.name in TABLE_NAMES and one.is_image)
+    return tuple(fits.ImageHDU(np.array(one.data), one.header) for one in named)
 
 
 def _native_float32(data: NDArray) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from skymill.data.survey import Survey
 from skymill.data.tile import MaskBit, Tile, TileMeta, bands, release, scratch
 from skymill.errors import DataError
 from skymill.ingest.background import measure_background
-from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
+from skymill.ingest.geometry import celestial_wcs, measured_scale
 from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
 from skymill.ingest.stars import measure_psf
 from skymill.ingest.survey_check import check_survey
@@ -108,8 +108,9 @@ def make_tile(
     rms, level = _subtract_background(image, mask, row, files, config)
     psf = measure_psf(image.data, rms, mask, config)
     release(rms)
-    wcs = celestial_wcs(image.header, image.where)
-    scale = survey.pixel_scale_arcsec if wcs is None else pixel_scale_arcsec(wcs)
+    wcs = celestial_wcs(image)
+    pixels = None if wcs is None else measured_scale(wcs, image, config.pixel_scale_tolerance)
+    scale = survey.pixel_scale_arcsec if pixels is None else pixels.arcsec
     meta = TileMeta(
         tile_id=row.tile_id,
         survey=survey.name,
@@ -130,6 +131,7 @@ def make_tile(
     facts = {
         "has_wcs": wcs is not None,
         "pixel_scale_source": "survey, not checked: the image has no WCS" if wcs is None else "WCS",
+        "pixel_scale_arcsec_range": None if pixels is None else [pixels.lowest, pixels.highest],
         "psf_source": "stars" if psf.stars else "survey: too few stars",
         "psf_stars": psf.stars,
         "psf_fwhm_px": meta.psf_fwhm_px,
