@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -165,18 +166,24 @@ def sky_positions(wcs: WCS, x: NDArray, y: NDArray) -> tuple[NDArray[np.float64]
     NaN where the projection has no sky, and for NaN.
     """
     world = wcs.all_pix2world(x, y, 0)
-    lon, lat = world[wcs.wcs.lng], world[wcs.wcs.lat]
-    position = SkyCoord(lon, lat, unit="deg", frame=celestial_frame(wcs)).icrs
+    lon, lat, frame = world[wcs.wcs.lng], world[wcs.wcs.lat], celestial_frame(wcs)
+    if isinstance(frame, ICRS):
+        return lon, lat
+    position = SkyCoord(lon, lat, unit="deg", frame=frame).icrs
     return position.ra.deg, position.dec.deg
 
 
 def pixel_positions(wcs: WCS, ra: NDArray, dec: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return 0-based pixel positions of ICRS positions in degrees; NaN where the projection does not reach."""
-    position = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(celestial_frame(wcs)).spherical
-    world: list[NDArray] = [np.empty(0)] * 2
-    world[wcs.wcs.lng], world[wcs.wcs.lat] = position.lon.deg, position.lat.deg
-    # A distortion is inverted step by step, which need not converge where the image does not reach.
-    x, y = wcs.all_world2pix(*world, 0, tolerance=PIXEL_TOLERANCE, maxiter=100, quiet=True)
+    frame = celestial_frame(wcs)
+    if not isinstance(frame, ICRS):
+        position = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(frame).spherical
+        ra, dec = position.lon.deg, position.lat.deg
+    world = (ra, dec) if wcs.wcs.lng < wcs.wcs.lat else (dec, ra)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        # A distortion is inverted step by step, which need not converge where the image does not reach.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        x, y = wcs.all_world2pix(*world, 0, tolerance=PIXEL_TOLERANCE, maxiter=100, quiet=True)
     return x, y
 
 
@@ -209,8 +216,12 @@ def pixel_scale(wcs: WCS, shape: tuple[int, int]) -> PixelScale:
         All NaN if no position of the grid has a place on the sky or its pixels no area.
     """
     x, y = grid(shape)
-    along_x = _vectors(wcs, x + 0.5, y) - _vectors(wcs, x - 0.5, y)
-    along_y = _vectors(wcs, x, y + 0.5) - _vectors(wcs, x, y - 0.5)
+    # In the WCS's own system: lengths and angles are the same in all.
+    world = wcs.all_pix2world(
+        np.concatenate([x + 0.5, x - 0.5, x, x]), np.concatenate([y, y, y + 0.5, y - 0.5]), 0
+    )
+    right, left, upper, lower = np.split(unit_vectors(world[wcs.wcs.lng], world[wcs.wcs.lat]), 4)
+    along_x, along_y = right - left, upper - lower
     products = ((along_x, along_x), (along_y, along_y), (along_x, along_y))
     xx, yy, xy = (np.degrees(np.degrees((one * two).sum(axis=1))) * 3600.0**2 for one, two in products)
     area = _area(xx, yy, xy)
@@ -235,9 +246,3 @@ def pixel_scale(wcs: WCS, shape: tuple[int, int]) -> PixelScale:
 
 def _area(xx: NDArray, yy: NDArray, xy: NDArray) -> NDArray:
     return np.sqrt(np.maximum(xx * yy - xy**2, 0.0))
-
-
-def _vectors(wcs: WCS, x: NDArray, y: NDArray) -> NDArray[np.float64]:
-    """Take unit vectors in the WCS's own system: lengths and angles are the same in all."""
-    world = wcs.all_pix2world(x, y, 0)
-    return unit_vectors(world[wcs.wcs.lng], world[wcs.wcs.lat])

@@ -64,7 +64,7 @@ def celestial_wcs(image: FitsImage) -> WCS | None:
         warnings.simplefilter("always")
         wcs = _celestial(image)
     for warning in caught:
-        log.debug("%s: %s", image.where, str(warning.message).splitlines()[0])
+        log.info("%s: %s", image.where, str(warning.message).splitlines()[0])
     return wcs
 
 

@@ -23,6 +23,7 @@ STEP_OFFSET = (3 - 5**0.5) / 2
 """Where steps begin: not at the round numbers that lie on the seams of regular grids."""
 BEYOND = 1.02
 """Circles around tiles are that much wider than the tiles: centroids may lie a little outside."""
+BACK_WITHIN_PX = 0.01
 BORDER_POINTS = 9
 """Positions along each side that the circle has to hold: distorted sides are bent."""
 WHOLE_SKY = 2.0 * BEYOND
@@ -64,27 +65,23 @@ class Footprint:
         Raises
         ------
         DataError
-            If the tile has no celestial WCS.
+            If the tile has no celestial WCS, or one that cannot be inverted.
         """
         if tile.wcs is None:
-            raise DataError(
-                f"tile {tile.meta.tile_id}",
-                expected="a celestial WCS, by which tiles of a survey are put together",
-                found="none",
-                remedy="Take the tile out of the tile table, or give it a WCS.",
-            )
+            raise _unusable(tile, "a celestial WCS, by which tiles of a survey are put together", "none")
         height, width = tile.shape
         along_x, along_y = (np.linspace(-0.5, length - 0.5, BORDER_POINTS) for length in (width, height))
         x, y = (np.ravel(axis) for axis in np.meshgrid(along_x, along_y))
-        vectors = unit_vectors(*tile.sky(x, y))
+        ra, dec = tile.sky(x, y)
+        vectors = unit_vectors(ra, dec)
         has_sky = np.isfinite(vectors).all(axis=1)
         arcsec = pixel_scale(tile.wcs, tile.shape).arcsec
         if not has_sky.any() or np.isnan(arcsec):
-            raise DataError(
-                f"tile {tile.meta.tile_id}",
-                expected="positions on the sky",
-                found="none, neither at its border nor within",
-                remedy="Take the tile out of the tile table, or correct its WCS.",
+            raise _unusable(tile, "positions on the sky", "none, neither at its border nor within")
+        back = np.subtract(pixel_positions(tile.wcs, ra, dec), (x, y))
+        if not (np.hypot(*back)[has_sky] < BACK_WITHIN_PX).all():
+            raise _unusable(
+                tile, "a WCS that turns sky positions into pixels", "one that does not everywhere"
             )
         # The middle one of an odd number of points along each axis is the centre.
         middle = len(vectors) // 2
@@ -180,3 +177,8 @@ class Footprints:
             deepest[rows] = depth
             is_own[rows] = tile.tile_id == tile_id
         return is_own
+
+
+def _unusable(tile: Tile, expected: str, found: str) -> DataError:
+    remedy = "Take the tile out of the tile table, or give it another WCS."
+    return DataError(f"tile {tile.meta.tile_id}", expected=expected, found=found, remedy=remedy)
