@@ -35,8 +35,9 @@ NUMBERS = re.compile(
 )
 """Cards of the celestial WCS that hold numbers."""
 LARGEST_LONGITUDE_DEG = 720.0
+LARGEST_SIP_ORDER = 9
 USUAL_EQUINOXES = (1950.0, 2000.0)
-KEPT_WITHIN_DEG = 1e-8
+KEPT_WITHIN_ARCSEC = 1e-3
 
 Cards = dict[str, float]
 
@@ -94,12 +95,23 @@ def _none(image: FitsImage, reason: str) -> None:
 
 def _read(image: FitsImage) -> WCS:
     try:
-        wcs = read_wcs(_with_sip_suffix(image), image.tables)
+        _check_orders(image)
+        wcs = read_wcs(_completed(image), image.tables)
         wcs.wcs.set()
+    except DataError:
+        raise
     except Exception as error:  # wcslib raises many kinds, all of one meaning
         _numbers(image)
         raise _unreadable(image, error) from error
     return wcs
+
+
+def _check_orders(image: FitsImage) -> None:
+    """Refuse SIP polynomials beyond the convention: astropy looks for the square of the order of cards."""
+    for key in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
+        order = image.header.get(key)
+        if isinstance(order, (int, float)) and order > LARGEST_SIP_ORDER:
+            raise _faulty(image, f"a SIP polynomial up to order {LARGEST_SIP_ORDER} in {key}", f"{order}")
 
 
 def _unreadable(image: FitsImage, error: Exception) -> DataError:
@@ -120,13 +132,18 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
-def _with_sip_suffix(image: FitsImage) -> fits.Header:
-    """Name the SIP distortion in CTYPE where coefficients are given without: astropy uses them in any case."""
+def _completed(image: FitsImage) -> fits.Header:
+    """Return the header with what conventions imply and wcslib wants to be told."""
     header = image.header.copy()
     kinds = [str(header.get(key, "")).rstrip() for key in ("CTYPE1", "CTYPE2")]
     if "A_ORDER" in header and all(kind.endswith("-TAN") for kind in kinds):
+        # astropy uses the coefficients in any case.
         log.warning("%s: SIP coefficients are used, though CTYPE has no suffix -SIP", image.where)
         header["CTYPE1"], header["CTYPE2"] = (f"{kind}-SIP" for kind in kinds)
+    if all(kind.endswith("-TPV") for kind in kinds):
+        # Their default is 1; wcslib takes 0, which leaves no image.
+        for key in ("PV1_1", "PV2_1"):
+            header.setdefault(key, 1.0)
     return header
 
 
@@ -214,12 +231,12 @@ def _kept(image: FitsImage, wcs: WCS) -> WCS:
     )
     if not np.array_equal(np.isnan(before), np.isnan(after)) or np.isnan(before).all():
         raise _faulty(image, "a place on the sky for the image", "none that a tile can keep")
-    offset = float(np.degrees(np.nanmax(np.linalg.norm(before - after, axis=1))))
-    if offset > KEPT_WITHIN_DEG:
+    offset = float(np.degrees(np.nanmax(np.linalg.norm(before - after, axis=1)))) * 3600
+    if offset > KEPT_WITHIN_ARCSEC:
         raise DataError(
             image.where,
             expected="a WCS that FITS cards can hold",
-            found=f'positions off by {offset * 3600:.3g}" once it is written',
+            found=f'positions off by {offset:.3g}" once it is written',
             remedy="Resample the image to a plain projection (TAN, with SIP or TPV if it is distorted).",
         )
     return stored
