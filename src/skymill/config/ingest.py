@@ -108,7 +108,10 @@ class SurveyMatch(ConfigModel):
     """How far a tile may be from the survey that it, or a model, belongs to."""
 
     pixel_scale_tolerance: float = Field(
-        0.02, gt=0, description="Largest |tile / survey - 1| of the pixel scale that is accepted."
+        0.02,
+        gt=0,
+        description="Largest |tile / survey - 1| of the pixel scale that is accepted. Pixels of which one direction is "
+        "longer than another by more are refused; a scale that varies by more over the tile is a warning.",
     )
     psf_tolerance: float = Field(
         0.3, gt=0, description="Largest |tile / survey - 1| of the PSF's FWHM that is accepted."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
+from skymill.data.sky import TABLE_NAMES, names_tables
 from skymill.errors import DataError
 from skymill.provenance.record import sha256
 
@@ -26,8 +27,6 @@ LARGEST_EXPANSION = {"gzip": 1_100, "bzip2": 50_000}
 """Bytes that a byte of a packed file can become, rounded up (deflate: 1,032; bzip2: 46,000 of one value)."""
 LARGEST_TILE_EXPANSION = 100_000
 """The same for images of which each tile is compressed: a constant one takes a few bytes."""
-OF_WCS = ("WCSDVARR", "D2IMARR")
-"""Extensions that hold tables of the WCS's distortion (FITS WCS Paper IV draft), not images."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,14 @@ class FitsImage:
         Of the image's HDU.
     where : str
         ``file[hdu]``, for messages.
+    tables : tuple of ImageHDU
+        Tables of distortions, if the header names any; they are part of its WCS.
     """
 
     data: NDArray
     header: fits.Header
     where: str
+    tables: tuple[fits.ImageHDU, ...] = ()
 
     def scaled(self, factor: float = 1.0) -> NDArray[np.float32]:
         """Return ``factor * data`` as native float32 (y, x); numbers beyond its range become infinite.
@@ -121,7 +123,7 @@ def read_image(path: str | Path, hdu: int | str | None = None, others: Sequence[
             raise DataError(
                 where, expected="an image with pixels", found=f"shape {getattr(data, 'shape', ())}"
             )
-        return FitsImage(data, chosen.header.copy(), where)
+        return FitsImage(data, chosen.header.copy(), where, _tables(hdus, chosen.header))
 
 
 @contextmanager
@@ -160,7 +162,7 @@ def _choose(
     excluded = [_named(path, hdus, other) for other in others]
     images = [one for one in hdus if one.is_image and one.header.get("NAXIS", 0) > 0]
     # Not `in`: it would compare HDUs by their content.
-    images = [one for one in images if one.name not in OF_WCS and not any(one is other for other in excluded)]
+    images = [one for one in images if one.name not in TABLE_NAMES and not any(one is other for other in excluded)]
     flat = [one for one in images if one.header["NAXIS"] == 2]
     if len(flat) > 1:
         raise DataError(
@@ -222,3 +224,11 @@ def _check_length(path: str | Path, where: str, hdu: fits.ImageHDU) -> None:
             found=f"{size} bytes",
             remedy="Fetch the file again, or correct its header.",
         )
+
+
+def _tables(hdus: fits.HDUList, header: fits.Header) -> tuple[fits.ImageHDU, ...]:
+    """Copy the tables of distortions; files of a header that needs none are not searched for them."""
+    if not names_tables(header):
+        return ()
+    named = (one for one in hdus if one.name in TABLE_NAMES and one.is_image)
+    return tuple(fits.ImageHDU(np.array(one.data), one.header) for one in named)

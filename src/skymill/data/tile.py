@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 
+from skymill.data.sky import TABLE_NAMES, read_wcs, sky_positions, write_wcs
 from skymill.errors import DataError
 from skymill.provenance.atomic import atomic_path
 
 if TYPE_CHECKING:
+    from astropy.wcs import WCS
     from numpy.typing import NDArray
 
 META_KEY = "SKYMILL"
@@ -121,27 +122,29 @@ class Tile:
         return replace(self, science=self.science[box], rms=self.rms[box], mask=self.mask[box], wcs=wcs)
 
     def sky(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
-        """Return right ascension and declination in degrees (ICRS) of 0-based pixel positions; NaN without a WCS."""
+        """Return right ascension and declination in degrees (ICRS) of 0-based pixel positions.
+
+        NaN without a WCS, and where the WCS's projection has no sky.
+        """
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         if self.wcs is None or not x.size:
             return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
-        # Not all images are in ICRS: some archives' are in FK5 or in galactic coordinates.
-        position = self.wcs.pixel_to_world(x, y).icrs
-        return position.ra.deg, position.dec.deg
+        return sky_positions(self.wcs, x, y)
 
     def write(self, path: str | Path) -> None:
         """Write the tile as FITS with the extensions SCI, RMS and MASK, whole or not at all.
 
-        Other programs see values in the unit of the file that the tile is from, by BSCALE.
+        Tables of distortions that its WCS needs follow behind these. Other programs see values in the unit of the file
+        that the tile is from, by BSCALE.
         """
-        header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
+        header, tables = (fits.Header(), []) if self.wcs is None else write_wcs(self.wcs)
         header[META_KEY] = json.dumps(asdict(self.meta), sort_keys=True)
         images = {"SCI": self.science, "RMS": self.rms, "MASK": self.mask}
         hdus = [fits.ImageHDU(data, header=header, name=name) for name, data in images.items()]
-        for hdu in hdus[:2]:
-            hdu.header.set("BSCALE", self.meta.unit, "pixel in the unit of the original", after="NAXIS2")
-            zero_point = self.meta.zero_point_mag + 2.5 * log10(self.meta.unit)
-            hdu.header.set("MAGZERO", zero_point, "AB magnitude of that unit")
+        if self.meta.unit != 1:
+            for hdu in hdus[:2]:
+                _say_unit(hdu.header, self.meta)
+        hdus += tables
         with atomic_path(path) as partial, partial.open("wb") as file:
             file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
             for hdu in hdus:
@@ -166,6 +169,7 @@ class Tile:
                 header = hdus["SCI"].header
                 meta = TileMeta(**json.loads(header[META_KEY]))
                 images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
+                wcs = read_wcs(header, (hdu for hdu in hdus if hdu.name in TABLE_NAMES))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 path,
@@ -173,8 +177,13 @@ class Tile:
                 found=str(error),
                 remedy="Run ingest on the image.",
             ) from error
-        wcs = WCS(header)
-        return cls(*images, wcs=wcs.celestial if wcs.has_celestial else None, meta=meta)
+        return cls(*images, wcs=wcs if wcs.has_celestial else None, meta=meta)
+
+
+def _say_unit(header: fits.Header, meta: TileMeta) -> None:
+    """Let other programs see values in the unit of the file that the tile is from."""
+    header.set("BSCALE", meta.unit, "to the unit of the original", after="GCOUNT")
+    header.set("MAGZERO", meta.zero_point_mag + 2.5 * log10(meta.unit), "AB magnitude of that unit")
 
 
 def _write_image(file: BinaryIO, hdu: fits.ImageHDU) -> None:

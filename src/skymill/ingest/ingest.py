@@ -18,7 +18,7 @@ from skymill.errors import DataError
 from skymill.ingest.background import measure_background
 from skymill.ingest.calibration import Calibration, calibrate, check_electrons
 from skymill.ingest.checks import Checks
-from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
+from skymill.ingest.geometry import celestial_wcs, measured_scale
 from skymill.ingest.header import read_header
 from skymill.ingest.no_data import Empty, mark_no_data, rough_sky
 from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
@@ -117,8 +117,9 @@ def make_tile(
     image = read_image(files.image, row.image_hdu, [hdu for hdu in others if hdu is not None])
     checks = Checks(image.where)
     checks.note("hdu", image.where.rpartition("[")[2][:-1], "read" if row.image_hdu is None else "given")
-    wcs = celestial_wcs(image.header, image.where)
-    scale = survey.pixel_scale_arcsec if wcs is None else pixel_scale_arcsec(wcs)
+    wcs = celestial_wcs(image)
+    pixels = None if wcs is None else measured_scale(wcs, image, config.pixel_scale_tolerance)
+    scale = survey.pixel_scale_arcsec if pixels is None else pixels.arcsec
     calibration = calibrate(read_header(image.header, scale**2), row, survey, config, checks)
     raw = Raw.of(image)
     mask = _mask(raw, row, files, calibration.saturation, checks)
@@ -149,6 +150,7 @@ def make_tile(
         **checks.record(),
         "has_wcs": wcs is not None,
         "pixel_scale_source": "survey, not checked: the image has no WCS" if wcs is None else "WCS",
+        "pixel_scale_arcsec_range": None if pixels is None else [pixels.lowest, pixels.highest],
         "psf_source": "stars" if psf.stars else "survey: too few stars",
         "psf_stars": psf.stars,
         "psf_fwhm_px": meta.psf_fwhm_px,

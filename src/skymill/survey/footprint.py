@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.coordinates import SkyCoord
-from astropy.wcs.utils import proj_plane_pixel_area, wcs_to_celestial_frame
 
+from skymill.data.sky import pixel_positions, pixel_scale, unit_vectors
 from skymill.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,9 +23,11 @@ STEP_OFFSET = (3 - 5**0.5) / 2
 """Where steps begin: not at the round numbers that lie on the seams of regular grids."""
 BEYOND = 1.02
 """Circles around tiles are that much wider than the tiles: centroids may lie a little outside."""
+BACK_WITHIN_PX = 0.01
 BORDER_POINTS = 9
 """Positions along each side that the circle has to hold: distorted sides are bent."""
-PIXEL_TOLERANCE = 1e-8
+WHOLE_SKY = 2.0 * BEYOND
+"""Chord to beyond the opposite point."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,19 @@ class Footprint:
         (y, x) size in pixels.
     wcs : astropy.wcs.WCS
         Celestial, in any frame.
+    pixel_arcsec : float
+        Median side of a pixel on the sky, distortions included.
     centre : ndarray (3,), float64
         Unit vector (ICRS) of the tile's centre.
     radius : float
-        Chord, on the unit sphere, from the centre to beyond the farthest point of the border.
+        Chord, on the unit sphere, from the centre to beyond the farthest point of the border; that of the whole sky
+        where parts of the image have no place on the sky, whose limits the border then does not tell.
     """
 
     tile_id: str
     shape: tuple[int, int]
     wcs: WCS
+    pixel_arcsec: float
     centre: NDArray[np.float64]
     radius: float
 
@@ -60,23 +65,31 @@ class Footprint:
         Raises
         ------
         DataError
-            If the tile has no celestial WCS.
+            If the tile has no celestial WCS, or one that cannot be inverted.
         """
         if tile.wcs is None:
-            raise DataError(
-                f"tile {tile.meta.tile_id}",
-                expected="a celestial WCS, by which tiles of a survey are put together",
-                found="none",
-                remedy="Take the tile out of the tile table, or give it a WCS.",
-            )
+            raise _unusable(tile, "a celestial WCS, by which tiles of a survey are put together", "none")
         height, width = tile.shape
         along_x, along_y = (np.linspace(-0.5, length - 0.5, BORDER_POINTS) for length in (width, height))
         x, y = (np.ravel(axis) for axis in np.meshgrid(along_x, along_y))
-        vectors = unit_vectors(*tile.sky(x, y))
+        ra, dec = tile.sky(x, y)
+        vectors = unit_vectors(ra, dec)
+        has_sky = np.isfinite(vectors).all(axis=1)
+        arcsec = pixel_scale(tile.wcs, tile.shape).arcsec
+        if not has_sky.any() or np.isnan(arcsec):
+            raise _unusable(tile, "positions on the sky", "none, neither at its border nor within")
+        back = np.subtract(pixel_positions(tile.wcs, ra, dec), (x, y))
+        if not (np.hypot(*back)[has_sky] < BACK_WITHIN_PX).all():
+            raise _unusable(
+                tile, "a WCS that turns sky positions into pixels", "one that does not everywhere"
+            )
         # The middle one of an odd number of points along each axis is the centre.
-        centre = vectors[len(vectors) // 2]
-        radius = BEYOND * float(np.linalg.norm(vectors - centre, axis=1).max())
-        return cls(tile.meta.tile_id, tile.shape, tile.wcs, centre, radius)
+        middle = len(vectors) // 2
+        centre = vectors[middle if has_sky[middle] else np.argmax(has_sky)]
+        radius = (
+            BEYOND * float(np.linalg.norm(vectors - centre, axis=1).max()) if has_sky.all() else WHOLE_SKY
+        )
+        return cls(tile.meta.tile_id, tile.shape, tile.wcs, arcsec, centre, radius)
 
     def depth(self, ra: NDArray, dec: NDArray) -> NDArray[np.float64]:
         """Return how far positions lie from the nearest edge, in whole steps of :data:`DEPTH_STEP_ARCSEC`.
@@ -91,21 +104,11 @@ class Footprint:
         ndarray (n,), float64
             Positive within the tile, negative outside; -inf where the projection does not reach.
         """
-        x, y = self._pixels(ra, dec)
+        x, y = pixel_positions(self.wcs, ra, dec)
         height, width = self.shape
         nearest = np.minimum.reduce([x + 0.5, width - 0.5 - x, y + 0.5, height - 0.5 - y])
-        arcsec = 3600 * np.sqrt(proj_plane_pixel_area(self.wcs))
-        steps = np.floor(nearest * (arcsec / DEPTH_STEP_ARCSEC) + STEP_OFFSET)
+        steps = np.floor(nearest * (self.pixel_arcsec / DEPTH_STEP_ARCSEC) + STEP_OFFSET)
         return np.where(np.isfinite(steps), steps, -np.inf)
-
-    def _pixels(self, ra: NDArray, dec: NDArray) -> tuple[NDArray, NDArray]:
-        frame = wcs_to_celestial_frame(self.wcs)
-        position = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(frame).spherical
-        world: list[NDArray] = [np.empty(0)] * 2
-        world[self.wcs.wcs.lng], world[self.wcs.wcs.lat] = position.lon.deg, position.lat.deg
-        # A distortion is inverted step by step, which need not converge where the tile does not reach.
-        x, y = self.wcs.all_world2pix(*world, 0, tolerance=PIXEL_TOLERANCE, maxiter=100, quiet=True)
-        return x, y
 
 
 class Footprints:
@@ -176,7 +179,6 @@ class Footprints:
         return is_own
 
 
-def unit_vectors(ra: NDArray, dec: NDArray) -> NDArray[np.float64]:
-    """Return unit vectors (n, 3) of positions in degrees; NaN for NaN."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+def _unusable(tile: Tile, expected: str, found: str) -> DataError:
+    remedy = "Take the tile out of the tile table, or give it another WCS."
+    return DataError(f"tile {tile.meta.tile_id}", expected=expected, found=found, remedy=remedy)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS, Sip
+from astropy.wcs import WCS, DistortionLookupTable, Sip
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skymill.data.tile import META_KEY, MaskBit, Tile, TileMeta, cutouts, release, scratch
@@ -102,6 +102,64 @@ def test_distortions_stay(path):
     tile.write(path)
 
     assert_allclose(Tile.read(path).sky([0.0], [0.0]), tile.sky([0.0], [0.0]), atol=1e-9)
+
+
+def with_tables() -> WCS:
+    """Tables of both kinds over the 30 by 40 pixels, uneven within a tenth of a pixel, beside SIP."""
+    random, wcs = np.random.default_rng(4), make_wcs("TAN-SIP")
+    cells = random.normal(scale=0.1, size=(2, 6, 6)).astype(np.float32)
+    wcs.cpdis1, wcs.cpdis2 = (DistortionLookupTable(cell, (1, 1), (1, 1), (8, 6)) for cell in cells)
+    columns = random.normal(scale=0.02, size=(1, 40)).astype(np.float32)
+    wcs.det2im1 = DistortionLookupTable(columns, (1, 1), (1, 1), (1, 30))
+    bend = np.zeros((3, 3))
+    bend[2, 0] = 1e-5
+    wcs.sip = Sip(bend, bend.T.copy(), None, None, wcs.wcs.crpix)
+    return wcs
+
+
+def with_pv() -> WCS:
+    header = make_wcs("TPV").to_header(relax=True)
+    header.update(
+        {f"PV{axis}_{k}": v for axis in (1, 2) for k, v in {0: 1e-4, 1: 1.02, 4: 0.3, 7: 0.3}.items()}
+    )
+    return WCS(header)
+
+
+@pytest.mark.parametrize("make", [with_tables, with_pv])
+def test_the_whole_transform_stays(path, make):
+    tile = make_tile(wcs=make())
+    tile.write(path)
+    again = Tile.read(path)
+    y, x = (axis.ravel().astype(float) for axis in np.mgrid[:30:3, :40:3])
+
+    assert_allclose(again.sky(x, y), tile.sky(x, y), atol=1e-9, rtol=0)
+    # What a header alone would hold is another place; then windows, and windows of windows, of what was read.
+    assert np.abs(np.subtract(tile.sky(x, y), make_tile(wcs=make_wcs()).sky(x, y))).max() > 1e-6
+    window = again.window(5, 25, 7, 39).window(1, 20, 2, 30)
+    assert_allclose(window.sky(x - 9, y - 6), tile.sky(x, y), atol=1e-9, rtol=0)
+    # A tile that was read is written again, as injections do.
+    again.write(path.with_name("again.fits"))
+    assert_allclose(Tile.read(path.with_name("again.fits")).sky(x, y), tile.sky(x, y), atol=1e-9, rtol=0)
+
+
+def test_tables_of_distortions_are_plain_fits(path, tmp_path):
+    make_tile(wcs=with_tables()).write(path)
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == [
+            "PRIMARY",
+            "SCI",
+            "RMS",
+            "MASK",
+            "D2IMARR",
+            "WCSDVARR",
+            "WCSDVARR",
+        ]
+        # As any other program that knows such tables reads it.
+        expected = WCS(hdus["SCI"].header, hdus).all_pix2world([3.0], [4.0], 0)
+    assert_allclose(Tile.read(path).sky([3.0], [4.0]), expected, atol=1e-12)
+    make_tile(wcs=with_tables()).write(tmp_path / "again.fits")
+    assert path.read_bytes() == (tmp_path / "again.fits").read_bytes()
 
 
 def test_pixels_are_read_when_they_are_used(path):

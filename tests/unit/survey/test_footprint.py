@@ -1,12 +1,15 @@
 """Each position on the sky belongs to one tile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.wcs import Sip
+from astropy.wcs import DistortionLookupTable, Sip
 
+from skymill.data.sky import read_wcs, unit_vectors, write_wcs
 from skymill.errors import DataError
-from skymill.survey.footprint import DEPTH_STEP_ARCSEC, Footprint, Footprints, unit_vectors
+from skymill.survey.footprint import DEPTH_STEP_ARCSEC, Footprint, Footprints
 
 from .conftest import SCALE_ARCSEC, make_tile, on_tile
 
@@ -109,6 +112,79 @@ def test_tiles_with_distortions():
         tile.wcs.sip = Sip(bend, bend.T, None, None, tile.wcs.wcs.crpix)
     ra, dec = np.concatenate([positions_on(tile) for tile in tiles], axis=1)
     assert (owners(tiles, ra, dec).sum(axis=0) == 1).all()
+
+
+def with_cards(tile, **cards):
+    """The tile with other cards in its header."""
+    header, _ = write_wcs(tile.wcs)
+    header.update(cards)
+    return replace(tile, wcs=read_wcs(header))
+
+
+PV = {
+    f"PV{axis}_{k}": value
+    for axis in (1, 2)
+    for k, value in {0: 1e-4, 1: 1.02, 2: 2e-3, 4: 0.3, 7: 0.3}.items()
+}
+TPV = {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV", **PV}
+
+
+@pytest.mark.parametrize("layout", ["side by side", "turned", "at 0 h", "at the pole"])
+def test_tiles_with_pv_terms(layout):
+    tiles = [with_cards(tile, **TPV) for tile in tiles_of(layout)]
+    ra, dec = np.concatenate([positions_on(tile) for tile in tiles], axis=1)
+    claimed = owners(tiles, ra, dec)
+    assert (claimed.sum(axis=0) == 1).all()
+    assert claimed.any(axis=1).all()
+
+
+def test_tiles_with_tables_of_distortions():
+    tiles = tiles_of("side by side")
+    for sign, tile in zip((1, -1), tiles, strict=True):
+        cells = sign * np.random.default_rng(5).normal(scale=0.3, size=(4, 4)).astype(np.float32)
+        tile.wcs.cpdis1 = tile.wcs.cpdis2 = DistortionLookupTable(cells, (1, 1), (1, 1), (40, 33))
+    ra, dec = np.concatenate([positions_on(tile) for tile in tiles], axis=1)
+    assert (owners(tiles, ra, dec).sum(axis=0) == 1).all()
+
+
+def test_depth_knows_the_scale_of_the_whole_transform():
+    """PV terms that enlarge pixels twofold make the same image twice as deep."""
+    tile = make_tile("a", 10.0, 0.0, shape=(101, 101))
+    wide = with_cards(tile, CTYPE1="RA---TPV", CTYPE2="DEC--TPV", PV1_1=2.0, PV2_1=2.0)
+    assert Footprint.of(wide).pixel_arcsec == pytest.approx(2 * SCALE_ARCSEC, rel=1e-6)
+    depth = Footprint.of(wide).depth(np.array([10.0]), np.array([0.0]))
+    assert depth[0] * DEPTH_STEP_ARCSEC == pytest.approx(2 * 50.5 * SCALE_ARCSEC, abs=DEPTH_STEP_ARCSEC)
+
+
+def test_an_image_of_the_whole_sky_has_corners_without_sky():
+    whole = with_cards(
+        make_tile("whole", 0.0, 0.0, shape=(200, 400), scale=3600.0), CTYPE1="RA---AIT", CTYPE2="DEC--AIT"
+    )
+    small = make_tile("small", 170.0, 60.0)
+    assert np.isnan(whole.sky(0.0, 0.0)).all()
+    random = np.random.default_rng(2)
+    ra, dec = random.uniform(0, 360, 2000), np.degrees(np.arcsin(random.uniform(-1, 1, 2000)))
+    ra, dec = (np.concatenate(both) for both in zip((ra, dec), positions_on(small), strict=True))
+    claimed = owners([whole, small], ra, dec)
+    assert (claimed.sum(axis=0) == 1).all()
+    # The larger one is deeper everywhere but near its own limits.
+    assert claimed[0].all()
+
+
+def test_a_wcs_without_a_way_back_is_refused():
+    """wcslib's inverse of PV terms fails where the declination is the first axis."""
+    tile = make_tile("a", 10.0, 0.0)
+    swapped = with_cards(
+        tile, **{**TPV, "CTYPE1": "DEC--TPV", "CTYPE2": "RA---TPV", "CRVAL1": 0.0, "CRVAL2": 10.0}
+    )
+    with pytest.raises(DataError, match="tile a: expected a WCS that turns sky positions into pixels"):
+        Footprint.of(swapped)
+
+
+def test_a_wcs_without_any_sky_is_refused():
+    beyond = with_cards(make_tile("a", 0.0, 0.0), CTYPE1="RA---AIT", CTYPE2="DEC--AIT", CRPIX1=1e9)
+    with pytest.raises(DataError, match="tile a: expected positions on the sky, found none"):
+        Footprint.of(beyond)
 
 
 def test_what_lies_elsewhere_belongs_to_no_tile():
