@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -98,6 +98,35 @@ def read_image(path: str | Path, hdu: int | str | None = None) -> FitsImage:
         data = None if chosen.header.get("NAXIS") == 0 else chosen.data
         _check_shape(where, chosen.header, data)
         return FitsImage(_native_float32(data), chosen.header.copy(), where)
+
+
+class RawImage(NamedTuple):
+    """An image as its file holds it.
+
+    Parameters
+    ----------
+    data : ndarray (y, x)
+        A copy in the file's own type and native byte order, scaled by BSCALE and BZERO; BLANK pixels are NaN.
+    cards : dict
+        Keywords of the image's HDU and, where that has none, of the file's primary HDU.
+    where : str
+        ``file[hdu]``, for messages.
+    """
+
+    data: NDArray
+    cards: dict[str, Any]
+    where: str
+
+
+def read_raw(path: str | Path, hdu: int | str | None = None) -> RawImage:
+    """Read a 2-D image of integers, all bits of which count; arguments and errors as for :func:`read_image`."""
+    with fits_errors(path), fits.open(Path(path)) as hdus:
+        chosen = _choose(path, hdus, hdu)
+        where = f"{path}[{chosen.name or hdus.index(chosen)}]"
+        data = None if chosen.header.get("NAXIS") == 0 else chosen.data
+        _check_shape(where, chosen.header, data)
+        native = np.array(data, dtype=data.dtype.newbyteorder("="), order="C")
+        return RawImage(native, dict(hdus[0].header) | dict(chosen.header), where)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from skymill.data.tile import MaskBit, Tile, TileMeta, bands, release, scratch
 from skymill.errors import DataError
 from skymill.ingest.background import measure_background
 from skymill.ingest.geometry import celestial_wcs, pixel_scale_arcsec
+from skymill.ingest.mask import read_mask
 from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
 from skymill.ingest.stars import measure_psf
 from skymill.ingest.survey_check import check_survey
@@ -104,7 +105,7 @@ def make_tile(
     """
     image = read_image(files.image, row.image_hdu)
     saturation = _saturation(survey, row, config)
-    mask = _mask(image, row, files, saturation)
+    mask, mask_facts = _mask(image, row, files, saturation)
     rms, level = _subtract_background(image, mask, row, files, config)
     psf = measure_psf(image.data, rms, mask, config)
     release(rms)
@@ -137,6 +138,7 @@ def make_tile(
         "background_level": level,
         "rms_median": typical(rms),
         **{f"pixels_{bit.name.lower()}": _count(mask, bit) for bit in MaskBit},
+        **mask_facts,
     }
     return Tile(image.data, rms, mask, wcs, meta), facts
 
@@ -156,21 +158,24 @@ def _saturation(survey: Survey, row: TileFacts, config: IngestConfig) -> float |
     return survey.saturation * _tile_units(survey, row)
 
 
-def _mask(image: FitsImage, row: TileFacts, files: Sources, saturation: float | None) -> NDArray[np.uint8]:
+def _mask(
+    image: FitsImage, row: TileFacts, files: Sources, saturation: float | None
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return the pixels not to be used, by the image itself and by its mask, and what is to be recorded of the mask."""
     no_data = ~np.isfinite(image.data)
     if no_data.all():
         raise DataError(image.where, expected="an image with data", found="NaN or infinite values only")
     mask = np.where(no_data, np.uint8(MaskBit.NO_DATA), np.uint8(0))
     if saturation is not None:
         mask[(image.data >= saturation) & ~no_data] |= np.uint8(MaskBit.SATURATED)
+    facts: dict[str, Any] = {}
     if files.mask is not None or row.mask_hdu is not None:
-        given = _same_shape(read_image(files.mask or files.image, row.mask_hdu), image)
-        # NaN in a mask means nothing good either.
-        mask[given.data != 0] |= np.uint8(MaskBit.BAD)
+        given = read_mask(files.mask or files.image, row, image)
+        mask, facts = mask | given.bits, given.facts
     if (mask > 0).all():
         raise DataError(image.where, expected="good pixels", found="none that is not masked")
-    image.data[no_data] = 0.0
-    return mask
+    image.data[(mask & int(MaskBit.NO_DATA)) > 0] = 0.0
+    return mask, facts
 
 
 def _given_noise(
