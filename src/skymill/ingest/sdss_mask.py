@@ -7,6 +7,7 @@ from 0 at the frame's first pixel.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from skymill.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 SPAN_BYTES = 6
 PREFIX = "S_MASK_"
@@ -59,7 +62,7 @@ def read_fpm(path: str | Path, frame: Mapping[str, Any]) -> NDArray[np.uint16]:
         shape = int(header["MASKROWS"]), int(header["MASKCOLS"])
         flags = np.zeros(shape, dtype=np.uint16)
         for number in _planes(path, hdus).values():
-            table = hdus[number + 1].data
+            table = _table(hdus, number + 1, path)
             if table is not None and len(table):
                 flags[_filled(_spans(table, f"{path}[{number + 1}]"), shape)] |= np.uint16(1 << number)
     return flags
@@ -80,8 +83,8 @@ def _check_frame(path: str | Path, header: fits.Header, frame: Mapping[str, Any]
 
 def _planes(path: str | Path, hdus: fits.HDUList) -> dict[str, int]:
     """Read the list of planes, which is the file's last table."""
-    table = hdus[-1].data
-    names = getattr(table, "names", [])
+    table = _table(hdus, len(hdus) - 1, path)
+    names = [] if table is None else table.names
     if not {"attributeName", "Value"} <= set(names):
         raise DataError(path, expected="a list of mask planes in the last HDU", found=f"columns {names}")
     planes = {
@@ -92,6 +95,13 @@ def _planes(path: str | Path, hdus: fits.HDUList) -> dict[str, int]:
     if sorted(planes.values()) != list(range(PLANES)) or len(hdus) < PLANES + 2:
         raise DataError(path, expected=f"{PLANES} mask planes and their tables", found=f"{planes}")
     return planes
+
+
+def _table(hdus: fits.HDUList, number: int, path: str | Path) -> fits.FITS_rec | None:
+    """Return the rows of an HDU; None if it has none."""
+    if not isinstance(hdus[number], fits.BinTableHDU):
+        raise DataError(f"{path}[{number}]", expected="a table", found=type(hdus[number]).__name__)
+    return hdus[number].data
 
 
 def _spans(table: fits.FITS_rec, where: str) -> NDArray[np.int64]:
@@ -110,11 +120,22 @@ def _spans(table: fits.FITS_rec, where: str) -> NDArray[np.int64]:
     spans = np.concatenate(parts).view(">i2").reshape(-1, 3).astype(np.int64)
     for column, origin in enumerate(("row0", "col0", "col0")):
         spans[:, column] -= np.repeat(table[origin].astype(np.int64), counts)
+    _check_pixels(spans, counts, table["npix"], where)
     if (spans[:, 2] < spans[:, 1]).any():
         raise DataError(
             where, expected="runs of pixels from left to right", found="one that ends before it begins"
         )
     return spans
+
+
+def _check_pixels(spans: NDArray[np.int64], counts: NDArray, announced: NDArray, where: str) -> None:
+    """Say if masks do not have the pixels that they announce: so it is in a few files of the archive."""
+    found = np.zeros(len(counts), dtype=np.int64)
+    np.add.at(found, np.repeat(np.arange(len(counts)), counts), spans[:, 2] - spans[:, 1] + 1)
+    if wrong := int(np.count_nonzero(found != announced)):
+        log.warning(
+            "%s: %d of %d masks have not the number of pixels that they announce", where, wrong, len(found)
+        )
 
 
 def _filled(spans: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_]:

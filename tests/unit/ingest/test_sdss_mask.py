@@ -35,6 +35,7 @@ def plane(*masks: tuple) -> fits.BinTableHDU:
         fits.Column("nspan", "1J", array=[len(part) for part in runs]),
         fits.Column("row0", "1J", array=[mask[0] for mask in masks]),
         fits.Column("col0", "1J", array=[mask[1] for mask in masks]),
+        fits.Column("npix", "1J", array=[int((part[:, 2] - part[:, 1] + 1).sum()) for part in runs]),
         fits.Column("s", "PB()", array=heap),
     ]
     return fits.BinTableHDU.from_columns(columns)
@@ -144,12 +145,26 @@ def test_masks_without_runs_are_empty(fpm):
     assert np.argwhere(read_fpm(fpm(SATUR=table), FRAME)).tolist() == [[3, 5], [3, 6], [3, 7]]
 
 
-def test_the_real_mask_lies_on_its_frame(shared_data):
+def test_masks_without_the_pixels_they_announce_are_said(fpm, caplog):
+    table = plane((0, 0, [(3, 5, 7)]), (0, 0, [(4, 5, 7)]))
+    table.data["npix"][1] = 9
+
+    assert read_fpm(fpm(GHOST=table), FRAME).astype(bool).sum() == 6
+    assert "1 of 2 masks have not the number of pixels that they announce" in caplog.text
+
+
+def test_an_hdu_that_is_no_table_is_refused(fpm):
+    with pytest.raises(DataError, match=r"\[3\]: expected a table, found ImageHDU"):
+        read_fpm(fpm(NOTCHECKED=fits.ImageHDU(np.zeros((3, 3)))), FRAME)
+
+
+def test_the_real_mask_lies_on_its_frame(shared_data, caplog):
     folder = shared_data / "sdss_run94_camcol1_field12"
     frame = read_image(folder / "frame-r-000094-1-0012.fits.bz2")
     flags = read_fpm(folder / "fpM-000094-r1-0012.fit", frame.header)
     interpolated, saturated, cosmic = ((flags >> bit & 1).astype(bool) for bit in (0, 1, 9))
 
+    assert not caplog.text
     # npix of the file's tables.
     assert [int((flags >> bit & 1).sum()) for bit in (1, 3, 7)] == [523, 258832, 18018]
     # Interpolated pixels are the mean of their neighbours to the left and right, for whole columns, at exactly these.
