@@ -173,6 +173,9 @@ def _choose(path: str | Path, hdus: fits.HDUList, hdu: int | str | None) -> fits
             found=_listing(hdus),
             remedy="Correct the HDU in the tile table.",
         ) from None
+    # astropy gives an HDU of which it does not know the kind, and one whose header is damaged, without data.
+    if not hasattr(chosen, "data"):
+        raise DataError(f"{path}[{hdu}]", expected="an image", found="an HDU that says not what it is")
     if not chosen.is_image:
         raise DataError(f"{path}[{hdu}]", expected="an image", found="a table")
     return chosen

@@ -156,3 +156,14 @@ def test_raw_integers_keep_all_bits_and_the_primary_headers_cards(write):
     assert raw.where == f"{path}[1]"
     with pytest.raises(DataError, match="expected an HDU 4"):
         read_raw(path, 4)
+
+
+def test_an_hdu_that_says_not_what_it_is_is_refused(write):
+    path = write(fits.PrimaryHDU(), fits.ImageHDU(IMAGE, name="MASK"))
+    content = path.read_bytes()
+    start = content.index(b"XTENSION")
+    path.write_bytes(content[:start] + b"XTENSI8N" + content[start + 8 :])
+
+    for reads in (read_image, read_raw):
+        with pytest.raises(DataError, match=r"\[MASK\]: expected an image, found an HDU"):
+            reads(path, "MASK")
