@@ -55,7 +55,8 @@ def frame(shared_data: Path, repository: Path, tmp_path_factory) -> Frame:
     facts = {name: getattr(row, name) for name in TileFacts.model_fields}
     params = {"tile": facts, "survey": survey, "ingest": IngestConfig().recipe_params()}
     path, sources = folder / "ingest" / "tile.fits", folder / "reference" / "sources.parquet"
-    ingest_tile(recipe("ingest", params), local_location(row.image, data), path)
+    image, mask = (local_location(location, data) for location in (row.image, row.mask))
+    ingest_tile(recipe("ingest", params), image, path, mask=mask)
     made = recipe("reference", {"format": row.reference_format}, {"source": row.reference_sha256})
     read_reference(made, local_location(row.reference, data), path, sources)
     return Frame(path, Tile.read(path), Catalogue.read(sources, "sources"))

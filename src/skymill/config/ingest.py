@@ -17,6 +17,13 @@ SHA256_PATTERN = r"^[0-9a-f]{64}$"
 URL_SCHEMES = ("http", "https")
 FILE_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
+_PLANE = r"(?:[A-Za-z][\w.]*|[1-5]?[0-9]|6[0-3])\s*(?:=\s*(?:bad|saturated|no_data))?"
+MASK_PLANES_PATTERN = rf"^{_PLANE}(?:\s*,\s*{_PLANE})*$"
+"""Names or numbers from 0 to 63, each with what it means to skymill if that is not its usual meaning."""
+MaskConvention = Literal[
+    "decam_bits", "decam_codes", "des", "hst_acs", "hst_wfc3_ir", "hst_wfc3_uvis", "jwst", "ps1", "ztf"
+]
+
 
 def _hdu(value: object) -> object:
     """Turn ``"3"`` into 3 and leave names (``"SCI"``) alone."""
@@ -63,6 +70,16 @@ class TileFacts(ConfigModel):
     mask_hdu: Hdu | None = Field(
         None, description="HDU of the mask; given without `mask`, it is one of the image's file."
     )
+    mask_planes: str | None = Field(
+        None,
+        pattern=MASK_PLANES_PATTERN,
+        description="Planes of the mask that count, by name or bit number between commas, with =saturated or =no_data"
+        " if they do not mean bad pixels ('BAD, SAT, 8=no_data'); 'nonzero' or 'zero': all such pixels. Empty: what"
+        " the mask's convention says; for a mask of one nonzero value, that value is bad.",
+    )
+    mask_convention: MaskConvention | None = Field(
+        None, description="Whose planes the mask has; empty: as its header says, if it does."
+    )
     background: Literal["measure", "subtracted"] = Field(
         "measure", description="'measure': measure and subtract it; 'subtracted': it is gone already."
     )
@@ -76,7 +93,10 @@ class TileRow(TileFacts):
 
     image: str = Field(min_length=1, description="Path or http(s) URL of the FITS image.")
     rms: str | None = Field(None, description="Path or URL of the noise map; empty: measured on the image.")
-    mask: str | None = Field(None, description="Path or URL of a mask whose nonzero pixels are bad.")
+    mask: str | None = Field(
+        None,
+        description="Path or URL of a mask, an image of flags or SDSS's fpM; `mask_planes` says which count.",
+    )
     reference: str | None = Field(None, description="Path or URL of a catalogue to compare with.")
     reference_format: str | None = Field(
         None, pattern=NAME_PATTERN, description="Its format: a name that skymill.ingest.reference knows."
@@ -95,12 +115,15 @@ class TileRow(TileFacts):
 
     @model_validator(mode="after")
     def _whole(self) -> TileRow:
-        """Refuse a reference without its format and a checksum without its file."""
+        """Refuse a reference without its format, and what is said of a file that is not given."""
         if (self.reference is None) != (self.reference_format is None):
             raise ValueError("reference and reference_format are given together or not at all")
         for key in ("rms", "mask", "reference"):
             if getattr(self, f"{key}_sha256") and not getattr(self, key):
                 raise ValueError(f"{key}_sha256 is given but {key} is empty")
+        for key in ("mask_planes", "mask_convention"):
+            if getattr(self, key) and self.mask is None and self.mask_hdu is None:
+                raise ValueError(f"{key} is given but mask and mask_hdu are empty")
         return self
 
 

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,12 +44,15 @@ class FitsImage:
         ``file[hdu]``, for messages.
     tables : tuple of ImageHDU
         Tables of distortions, if the header names any; they are part of its WCS.
+    primary : astropy.io.fits.Header
+        Of the file's primary HDU, which says what concerns all of them.
     """
 
     data: NDArray
     header: fits.Header
     where: str
     tables: tuple[fits.ImageHDU, ...] = ()
+    primary: fits.Header = field(default_factory=fits.Header)
 
     def scaled(self, factor: float = 1.0) -> NDArray[np.float32]:
         """Return ``factor * data`` as native float32 (y, x); numbers beyond its range become infinite.
@@ -123,7 +126,8 @@ def read_image(path: str | Path, hdu: int | str | None = None, others: Sequence[
             raise DataError(
                 where, expected="an image with pixels", found=f"shape {getattr(data, 'shape', ())}"
             )
-        return FitsImage(data, chosen.header.copy(), where, _tables(hdus, chosen.header))
+        primary = hdus[0].header.copy()
+        return FitsImage(data, chosen.header.copy(), where, _tables(hdus, chosen.header), primary)
 
 
 @contextmanager
@@ -162,7 +166,9 @@ def _choose(
     excluded = [_named(path, hdus, other) for other in others]
     images = [one for one in hdus if one.is_image and one.header.get("NAXIS", 0) > 0]
     # Not `in`: it would compare HDUs by their content.
-    images = [one for one in images if one.name not in TABLE_NAMES and not any(one is other for other in excluded)]
+    images = [
+        one for one in images if one.name not in TABLE_NAMES and not any(one is other for other in excluded)
+    ]
     flat = [one for one in images if one.header["NAXIS"] == 2]
     if len(flat) > 1:
         raise DataError(
@@ -186,6 +192,9 @@ def _named(path: str | Path, hdus: fits.HDUList, hdu: int | str) -> fits.ImageHD
             found=_listing(hdus),
             remedy="Correct the HDU in the tile table.",
         ) from None
+    # astropy gives an HDU of which it does not know the kind, and one whose header is damaged, without data.
+    if not hasattr(chosen, "data"):
+        raise DataError(f"{path}[{hdu}]", expected="an image", found="an HDU that says not what it is")
     if not chosen.is_image:
         raise DataError(f"{path}[{hdu}]", expected="an image", found="a table")
     return chosen

@@ -20,6 +20,7 @@ from skymill.ingest.calibration import Calibration, calibrate, check_electrons
 from skymill.ingest.checks import Checks
 from skymill.ingest.geometry import celestial_wcs, measured_scale
 from skymill.ingest.header import read_header
+from skymill.ingest.mask import read_mask
 from skymill.ingest.no_data import Empty, mark_no_data, rough_sky
 from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
 from skymill.ingest.noise_map import (
@@ -122,7 +123,7 @@ def make_tile(
     scale = survey.pixel_scale_arcsec if pixels is None else pixels.arcsec
     calibration = calibrate(read_header(image.header, scale**2), row, survey, config, checks)
     raw = Raw.of(image)
-    mask = _mask(raw, row, files, calibration.saturation, checks)
+    mask, mask_facts = _mask(raw, image, row, files, calibration.saturation, checks)
     noise, level = _subtract_background(raw, mask, row, files, config)
     rms, calibration = _check_noise(raw, noise, mask, row, calibration, config, checks)
     psf = measure_psf(raw.data, rms, mask, config)
@@ -158,6 +159,7 @@ def make_tile(
         "background_level": level * raw.unit,
         "rms_median": typical(rms) * raw.unit,
         **{f"pixels_{bit.name.lower()}": _count(mask, bit) for bit in MaskBit},
+        **mask_facts,
     }
     return Tile(raw.data, rms, mask, wcs, meta), facts
 
@@ -203,20 +205,27 @@ def _count(mask: NDArray[np.uint8], bit: MaskBit) -> int:
 
 
 def _mask(
-    raw: Raw, row: TileFacts, files: Sources, saturation: float | None, checks: Checks
-) -> NDArray[np.uint8]:
+    raw: Raw, image: FitsImage, row: TileFacts, files: Sources, saturation: float | None, checks: Checks
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return the pixels not to be used, by the image itself and by its mask, and what is to be recorded of the mask."""
     mask = np.zeros(raw.data.shape, dtype=np.uint8)
     if saturation is not None:
         mask[raw.data >= saturation / raw.unit] |= np.uint8(MaskBit.SATURATED)
     empty = mark_no_data(raw.data, mask)
     _note_empty(empty, raw, mask, checks)
-    if files.mask is not None or row.mask_hdu is not None:
-        given = _same_shape(read_image(files.mask or files.image, row.mask_hdu), raw)
-        # NaN in a mask means nothing good either.
-        mask[given.data != 0] |= np.uint8(MaskBit.BAD)
+    facts: dict[str, Any] = {}
+    if files.mask is None and row.mask_hdu is None:
+        checks.note("mask", "none", "assumed", "the table names none")
+    else:
+        given = read_mask(files.mask or files.image, row, image)
+        mask |= given.bits
+        facts = given.facts
+        checks.warnings += given.warnings
+        checks.note("mask", given.summary, "read")
+        raw.data[(mask & int(MaskBit.NO_DATA)) > 0] = 0.0
     if (mask > 0).all():
         raise DataError(raw.where, expected="good pixels", found="none that is not masked")
-    return mask
+    return mask, facts
 
 
 def _note_empty(empty: Empty, raw: Raw, mask: NDArray[np.uint8], checks: Checks) -> None:
