@@ -83,7 +83,7 @@ def test_the_tile_is_the_frame(frame):
     assert meta.psf_fwhm_px == pytest.approx(3.55, abs=0.12)
     assert meta.psf_stars >= 40
     # README: sky sigma about 0.032 nMgy, which includes the sources' faint wings.
-    assert np.median(frame.tile.rms) == pytest.approx(0.031, abs=0.001)
+    assert np.median(frame.tile.rms) * meta.unit == pytest.approx(0.031, abs=0.001)
 
 
 def test_sky_positions_agree_with_photo(frame):
@@ -194,7 +194,9 @@ def test_decals_inverse_variance_in_the_same_file(shared_data, any_survey):
         rms_kind="inverse_variance",
         background="subtracted",
     )
-    tile, record = make_tile(facts, any_survey(0.262, 22.5, 1.2), IngestConfig(), Sources(path))
+    tile, record = make_tile(
+        facts, any_survey(0.262, 22.5, 1.2, background_rms=0.0025), IngestConfig(), Sources(path)
+    )
 
     assert tile.shape == (256, 256)
     assert tile.meta.pixel_scale_arcsec == pytest.approx(0.262, rel=1e-3)
@@ -206,18 +208,18 @@ def test_decals_inverse_variance_in_the_same_file(shared_data, any_survey):
 
 def test_emmi_has_a_sky_and_no_wcs(shared_data, any_survey, caplog):
     path = shared_data / "emmi_deep_sextractor_test" / "galaxies.fits"
-    survey = any_survey(1.0, 30.0, 2.1, saturation=50000.0)
+    survey = any_survey(1.0, 30.0, 2.1, saturation=50000.0, background_rms=61.0, gain_e_per_unit=1.0)
     tile, record = make_tile(TileFacts(tile_id="emmi", survey="s"), survey, IngestConfig(), Sources(path))
 
     assert tile.wcs is None
     assert "no celestial WCS" in caplog.text
     # README: sky about 6850, sigma about 61, stars about 2 px, saturated at 50000.
     assert record["background_level"] == pytest.approx(6850, abs=20)
-    assert np.median(tile.rms) == pytest.approx(61, abs=2)
+    assert np.median(tile.rms) * tile.meta.unit == pytest.approx(61, abs=2)
     assert tile.meta.psf_fwhm_px == pytest.approx(2.0, abs=0.3)
     assert tile.meta.psf_stars >= 10
-    assert abs(np.median(tile.science)) < 6.1  # a tenth of the noise
-    assert tile.meta.saturation == pytest.approx(50000 - 6850, abs=20)
+    assert abs(np.median(tile.science)) * tile.meta.unit < 6.1  # a tenth of the noise
+    assert tile.meta.saturation * tile.meta.unit == pytest.approx(50000 - 6850, abs=20)
 
 
 def test_xdf_takes_its_rms_map(shared_data, any_survey):
@@ -226,7 +228,8 @@ def test_xdf_takes_its_rms_map(shared_data, any_survey):
         folder / "xdf_hst_wfc3ir_60mas_f160w_sci.fits", folder / "xdf_hst_wfc3ir_60mas_f160w_rms.fits"
     )
     facts = TileFacts(tile_id="xdf", survey="s", background="subtracted")
-    tile, _ = make_tile(facts, any_survey(0.06, 25.9463, 0.18), IngestConfig(), sources)
+    survey = any_survey(0.06, 25.9463, 0.18, band="F160W", background_rms=9.1e-4, gain_e_per_unit=2e5)
+    tile, _ = make_tile(facts, survey, IngestConfig(), sources)
 
     assert tile.shape == (200, 200)
     assert tile.meta.pixel_scale_arcsec == pytest.approx(0.06, rel=1e-3)
@@ -237,7 +240,7 @@ def test_xdf_takes_its_rms_map(shared_data, any_survey):
 
 def test_cfhtls_masks_its_saturated_star(shared_data, any_survey):
     path = shared_data / "cfhtls_gri_cutout" / "CFHTLS-test_r.fits"
-    survey = any_survey(0.186, 30.0, 0.73, saturation=5200.0)
+    survey = any_survey(0.186, 30.0, 0.73, saturation=5200.0, background_rms=1.2, gain_e_per_unit=42.0)
     tile, record = make_tile(TileFacts(tile_id="cfhtls", survey="s"), survey, IngestConfig(), Sources(path))
 
     assert tile.meta.pixel_scale_arcsec == pytest.approx(0.186, rel=1e-2)

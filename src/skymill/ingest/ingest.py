@@ -345,17 +345,17 @@ def _sky_noise(
 ) -> tuple[Calibration, str]:
     """Take the sources' photons out of a map that holds them; returns calibration and what the map held, in words."""
     gain = calibration.gain_e_per_unit * raw.unit
-    shown = photons_in_map(raw.data, noise.rms, mask, gain)
-    holds = row.rms_holds or ("total" if np.isfinite(shown.gain) else "sky")
-    if row.rms_holds == "sky" and np.isfinite(shown.gain):
+    shown = photons_in_map(raw.data, noise.rms, mask)
+    holds = row.rms_holds or ("total" if np.isfinite(shown) else "sky")
+    if row.rms_holds == "sky" and np.isfinite(shown):
         checks.warn("the noise map rises under bright sources as photon noise does, but rms_holds says 'sky'")
     if holds == "sky":
         return calibration, "sky"
-    if row.gain_e_per_unit is None and np.isfinite(shown.gain):
-        calibration = replace(calibration, gain_e_per_unit=shown.gain / raw.unit)
-        if not 1 / OWN_GAIN < shown.gain / gain < OWN_GAIN:
+    if row.gain_e_per_unit is None and np.isfinite(shown):
+        calibration = replace(calibration, gain_e_per_unit=shown / raw.unit)
+        if not 1 / OWN_GAIN < shown / gain < OWN_GAIN:
             checks.warn(
-                f"the noise map shows a gain of {shown.gain / raw.unit:.4g} e/unit, which is taken, not "
+                f"the noise map shows a gain of {shown / raw.unit:.4g} e/unit, which is taken, not "
                 f"{gain / raw.unit:.4g}"
             )
         checks.note("gain", f"{calibration.gain_e_per_unit:.4g} e/unit", "measured", "rise of the noise map")

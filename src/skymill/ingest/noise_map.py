@@ -26,9 +26,10 @@ HIGHEST_RATIO, LARGEST_CORRELATION = 1.5, 4.0
 Drizzling lowers the scatter of single pixels (Casertano et al. 2000, AJ 120, 2747), often two to four times."""
 BLOCK_PX = 8
 """Side of the blocks whose scatter tells how far pixels are correlated."""
-RISE, LEAST_RISE, LEAST_ORDER = 0.1, 0.3, 0.7
-"""A map holds the sources' photons if its variance rises under them by a tenth of the sky's at least, by this part of
-what the gain expects, and in the order of their light."""
+RISE, LEAST_ORDER = 0.1, 0.7
+"""A map holds the sources' photons if its variance rises under the brighter half of bright pixels by a tenth of the
+sky's at least, and in the order of their light (Spearman's coefficient)."""
+FEWEST_BRIGHT = 30
 BRIGHT_RMS = 10.0
 BELOW_SOURCES = 0.05
 """Where sources' photons would add this part of the sky's variance, the sky's noise is that of its surroundings."""
@@ -131,52 +132,34 @@ def check_scatter(scatter: Scatter, where: str, config: IngestConfig, checks: Ch
     return f"{noise:.2f} times the image's own scatter"
 
 
-@dataclass(frozen=True)
-class Photons:
-    """What a noise map shows of the sources' photons.
-
-    Parameters
-    ----------
-    gain : float
-        Electrons for one image unit that the rise of the variance under bright sources stands for; NaN where the map
-        does not rise as photons would make it.
-    can_tell : bool
-        Whether there is light enough to tell.
-    """
-
-    gain: float
-    can_tell: bool
-
-
-def photons_in_map(
-    science: NDArray[np.float32],
-    rms: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-    gain: float,
-) -> Photons:
+def photons_in_map(science: NDArray[np.float32], rms: NDArray[np.float32], mask: NDArray[np.uint8]) -> float:
     """Find out whether a noise map holds the sources' photon noise.
 
     Parameters
     ----------
     science, rms, mask
         As for :func:`measure_scatter`.
-    gain : float
-        Electrons for one image unit, as far as it is known.
+
+    Returns
+    -------
+    float
+        Electrons for one image unit that the rise of the variance under bright sources stands for; NaN where the map
+        does not rise as photons would make it.
     """
     from scipy.stats import spearmanr
 
     box = middle(science.shape)
     light, noise, good = science[box], rms[box].astype(np.float64), mask[box] == 0
     sky = _expanded(_sky_mesh(light, noise, mask[box]), slice(0, len(light)), light.shape[1])
-    bright = good & (light > BRIGHT_RMS * sky) & (light / gain > RISE * sky**2)
-    if np.count_nonzero(bright) < 30:
-        return Photons(np.nan, False)
+    bright = good & (light > BRIGHT_RMS * sky)
+    if np.count_nonzero(bright) < FEWEST_BRIGHT:
+        return np.nan
     rise, light, sky = (noise**2 - sky**2)[bright], light[bright].astype(np.float64), sky[bright]
-    typical = float(np.median(rise / light))
-    is_large = np.median(rise / sky**2) > RISE and typical * gain > LEAST_RISE
+    brightest = light >= np.median(light)
+    is_large = np.median((rise / sky**2)[brightest]) > RISE
     if not is_large or spearmanr(rise, light).statistic < LEAST_ORDER:
-        return Photons(np.nan, True)
-    return Photons(1 / typical, True)
+        return np.nan
+    return float(1 / np.median((rise / light)[brightest]))
 
 
 def take_photons_out(
@@ -191,8 +174,10 @@ def take_photons_out(
 
     Parameters
     ----------
-    science, rms, mask, gain
-        As for :func:`photons_in_map`; `rms` is changed.
+    science, rms, mask
+        As for :func:`measure_scatter`; `rms` is changed.
+    gain : float
+        Electrons for one image unit.
     """
     mesh = _sky_mesh(science, rms, mask)
     for rows in bands(len(rms), CELL_PX):

@@ -21,6 +21,7 @@ from skymill.report.images import Picture
 from skymill.report.inventory import Entry, Inventory
 from skymill.report.look import Palette
 from skymill.report.panel import Panel
+from skymill.report.tile_checks import facts_table, warnings_table
 from skymill.report.tile_crops import crops
 from skymill.report.tile_overview import Overview, Positions, masked_percent
 
@@ -75,6 +76,8 @@ def data_context(
         ],
         "tiles": views,
         "tile_table": Table(TILE_HEADER, rows, (2, 3, 4, 6, 7, 8, 9)),
+        "tile_facts": facts_table(tiles),
+        "tile_warnings": warnings_table(tiles),
         "tiles_not_shown": [entry.name for entry in tiles[MAX_TILES:]],
         "cutout_px": options.cutout_px,
         "telling": [palette[name] for name in telling(palette, inventory)],
@@ -164,11 +167,11 @@ def _tile_row(entry: Entry, tile: Tile) -> tuple[str, ...]:
     return (
         entry.name,
         f"{tile.shape[1]}\u00a0×\u00a0{tile.shape[0]}",
-        f"{meta.pixel_scale_arcsec:.4g}",
-        f"{meta.zero_point_mag:.3f}",
+        f"{meta.pixel_scale_arcsec:.4g}" + "\u00a0(assumed)" * ("pixel_scale" in meta.assumed.split()),
+        f"{meta.zero_point_mag + 2.5 * np.log10(meta.unit):.3f}",
         f"{meta.psf_fwhm_px:.2f}",
         f"{meta.psf_stars}\u00a0stars" if meta.psf_stars else "survey",
-        f"{float(np.median(tile.rms[::step, ::step])):.3g}",
+        f"{meta.unit * float(np.median(tile.rms[::step, ::step])):.3g}",
         *(f"{masked[name]:.2f}" for name in ("bad", "saturated", "no_data")),
     )
 

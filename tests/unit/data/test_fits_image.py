@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymill.data.fits_image import read_image, read_raw, verify_sha256
+from skymill.data.fits_image import read_image, verify_sha256
 from skymill.errors import DataError
 
 IMAGE = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -171,18 +171,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_image(tmp_path / "missing.fits")
 
 
-def test_raw_integers_keep_all_bits_and_the_primary_headers_cards(write):
+def test_integers_keep_all_bits_and_the_primary_header_is_given(write):
     flags = np.array([[1 << 30, (1 << 30) + 1]], dtype=np.int32)
     primary = fits.PrimaryHDU(header=fits.Header({"TELESCOP": "HST", "INSTRUME": "ACS"}))
     path = write(primary, (flags, fits.Header({"INSTRUME": "other"})))
-    raw = read_raw(path)
+    image = read_image(path)
 
-    assert raw.data.dtype == np.dtype("=i4")
-    np.testing.assert_array_equal(raw.data, flags)
-    assert (raw.cards["TELESCOP"], raw.cards["INSTRUME"]) == ("HST", "other")
-    assert raw.where == f"{path}[1]"
-    with pytest.raises(DataError, match="expected an HDU 4"):
-        read_raw(path, 4)
+    assert image.data.dtype == np.dtype(">i4")
+    np.testing.assert_array_equal(image.data, flags)
+    assert (image.primary["TELESCOP"], image.header["INSTRUME"]) == ("HST", "other")
+    assert image.where == f"{path}[1]"
 
 
 def test_an_hdu_that_says_not_what_it_is_is_refused(write):
@@ -191,6 +189,5 @@ def test_an_hdu_that_says_not_what_it_is_is_refused(write):
     start = content.index(b"XTENSION")
     path.write_bytes(content[:start] + b"XTENSI8N" + content[start + 8 :])
 
-    for reads in (read_image, read_raw):
-        with pytest.raises(DataError, match=r"\[MASK\]: expected an image, found an HDU"):
-            reads(path, "MASK")
+    with pytest.raises(DataError, match=r"\[MASK\]: expected an image, found an HDU"):
+        read_image(path, "MASK")
