@@ -69,7 +69,8 @@ def test_it_learns_to_tell_noisy_images_from_smooth_ones():
     optimiser = torch.optim.Adam(critic.parameters(), lr=1e-3, betas=(0.5, 0.99))
     smooth = torch.full((8, 2, 32, 32), 200.0)
     blend = smooth.sum(dim=1)
-    for _ in range(100):
+    # Rounding differs between processors, and with it the way: after 100 steps the loss can still be 1.2.
+    for _ in range(250):
         loss = critic_loss(critic(blend, smooth), critic(blend, 20 * images(8)))
         optimiser.zero_grad()
         loss.backward()
