@@ -86,10 +86,11 @@ def test_the_tile_is_the_cutout(injected: Injected, plan: Plan):
 
     assert tile.shape == (200, 200) and not tile.mask.any()
     assert tile.meta.pixel_scale_arcsec == pytest.approx(0.06, rel=1e-6)
-    assert tile.meta.zero_point_mag == ZERO_POINT
-    assert tile.meta.gain_e_per_unit == survey.gain_e_per_unit
+    unit = tile.meta.unit
+    assert tile.meta.zero_point_mag == pytest.approx(ZERO_POINT - 2.5 * np.log10(unit))
+    assert tile.meta.gain_e_per_unit == pytest.approx(survey.gain_e_per_unit * unit)
     # The survey is as deep as the map says; so are the networks that are trained for it.
-    assert np.median(tile.rms) == pytest.approx(survey.background_rms, rel=0.01)
+    assert np.median(tile.rms) * unit == pytest.approx(survey.background_rms, rel=0.01)
 
 
 def test_the_map_knows_of_the_correlation_that_pixels_hide(injected: Injected):
@@ -109,7 +110,7 @@ def test_what_was_injected_is_the_truth(injected: Injected, config: RunConfig):
     """Light that reaches the tile: all but the wings beyond the tile's edge (3 %) and its own photon noise."""
     added = injected.after.science.astype(np.float64) - injected.before.science
     truth = injected.truth
-    flux = njy_to_image_flux(truth["flux"], ZERO_POINT)
+    flux = njy_to_image_flux(truth["flux"], injected.before.meta.zero_point_mag)
 
     # A second galaxy that would fall too near to the edge is left out.
     assert config.inject.number - 2 <= len(truth) <= config.inject.number

@@ -228,7 +228,7 @@ def _check_length(path: str | Path, where: str, hdu: fits.ImageHDU) -> None:
     needed = hdu.header["NAXIS1"] * hdu.header["NAXIS2"] * abs(hdu.header["BITPIX"]) // 8
     if needed > most:
         raise DataError(
-            where,
+            path,
             expected=f"a whole FITS file with {needed} bytes of pixels, as NAXIS1, NAXIS2 and BITPIX say",
             found=f"{size} bytes",
             remedy="Fetch the file again, or correct its header.",
