@@ -120,7 +120,7 @@ def read_image(path: str | Path, hdu: int | str | None = None, others: Sequence[
         chosen = _choose(path, hdus, hdu, others)
         where = f"{path}[{chosen.name or hdus.index(chosen)}]"
         _check_shape(where, chosen.header)
-        _check_length(path, where, chosen)
+        _check_length(path, chosen)
         data = chosen.data
         if data is None or 0 in data.shape:
             raise DataError(
@@ -219,7 +219,7 @@ def _check_shape(where: str, header: fits.Header) -> None:
         raise DataError(where, expected="an image with pixels", found=f"shape {tuple(axes)}")
 
 
-def _check_length(path: str | Path, where: str, hdu: fits.ImageHDU) -> None:
+def _check_length(path: str | Path, hdu: fits.ImageHDU) -> None:
     """Refuse an image that its file cannot hold, before any memory is taken for it."""
     size = Path(path).stat().st_size
     most = size * LARGEST_EXPANSION.get(hdu.fileinfo()["file"].compression, 1)

@@ -119,7 +119,7 @@ def _zero_point(
         taken, source = row.zero_point_mag, "given"
     elif implied is not None:
         taken, source = implied, "read"
-    checks.note("zero-point", f"{taken:.4g} mag" if source != "read" else f"{taken:.4f} mag", source)
+    checks.note("zero-point", f"{taken:.4f} mag", source)
     said = dict(header.zero_points) if source == "assumed" else {}
     if source == "given" and implied is not None:
         said = {"BUNIT": implied}

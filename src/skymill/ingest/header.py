@@ -90,17 +90,19 @@ class HeaderFacts:
     saturation: tuple[str, float] | None
 
 
-def read_header(header: fits.Header, pixel_arcsec2: float | None) -> HeaderFacts:
-    """Read what a header says of its image.
+def read_header(header: fits.Header, primary: fits.Header, pixel_arcsec2: float | None) -> HeaderFacts:
+    """Read what an image's header says of it, and the file's primary header where that is silent.
 
     Parameters
     ----------
-    header : astropy.io.fits.Header
-        Header of the image.
+    header, primary : astropy.io.fits.Header
+        Header of the image, and of the file's primary HDU: many archives name filter and gain there alone.
     pixel_arcsec2 : float or None
         Area of a pixel, for units of surface brightness; None where it is not known.
     """
-    filters = tuple(value for key in FILTER_KEYS if (value := _text(header, key)))
+    own = tuple(value for key in FILTER_KEYS if (value := _text(header, key)))
+    filters = own or tuple(value for key in FILTER_KEYS if (value := _text(primary, key)))
+    # A unit and a zero-point are of one image; those of the primary HDU are of another.
     unit = _text(header, "BUNIT") or None
     return HeaderFacts(
         filters=filters,
@@ -108,8 +110,8 @@ def read_header(header: fits.Header, pixel_arcsec2: float | None) -> HeaderFacts
         unit=unit,
         unit_zero_point_mag=unit_zero_point(unit, pixel_arcsec2) if unit else None,
         zero_points={key: value for key in ZERO_POINT_KEYS if (value := _number(header, key)) is not None},
-        gain=_first_positive(header, GAIN_KEYS),
-        saturation=_first_positive(header, SATURATION_KEYS),
+        gain=_first_positive(header, GAIN_KEYS) or _first_positive(primary, GAIN_KEYS),
+        saturation=_first_positive(header, SATURATION_KEYS) or _first_positive(primary, SATURATION_KEYS),
     )
 
 

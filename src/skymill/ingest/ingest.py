@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 Path_ = str | Path
 
+MANY_SATURATED, MOST_SATURATED = 0.05, 0.5
+"""Parts of an image at the saturation that are said, and that cannot be."""
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -121,7 +124,7 @@ def make_tile(
     wcs = celestial_wcs(image)
     pixels = None if wcs is None else measured_scale(wcs, image, config.pixel_scale_tolerance)
     scale = survey.pixel_scale_arcsec if pixels is None else pixels.arcsec
-    calibration = calibrate(read_header(image.header, scale**2), row, survey, config, checks)
+    calibration = calibrate(read_header(image.header, image.primary, scale**2), row, survey, config, checks)
     raw = Raw.of(image)
     mask, mask_facts = _mask(raw, image, row, files, calibration.saturation, checks)
     noise, level = _subtract_background(raw, mask, row, files, config)
@@ -211,6 +214,7 @@ def _mask(
     mask = np.zeros(raw.data.shape, dtype=np.uint8)
     if saturation is not None:
         mask[raw.data >= saturation / raw.unit] |= np.uint8(MaskBit.SATURATED)
+        _check_saturation(_count(mask, MaskBit.SATURATED) / mask.size, saturation, checks)
     empty = mark_no_data(raw.data, mask)
     _note_empty(empty, raw, mask, checks)
     facts: dict[str, Any] = {}
@@ -226,6 +230,19 @@ def _mask(
     if (mask > 0).all():
         raise DataError(raw.where, expected="good pixels", found="none that is not masked")
     return mask, facts
+
+
+def _check_saturation(fraction: float, saturation: float, checks: Checks) -> None:
+    """Refuse a saturation below the sky; warn of one that many pixels reach."""
+    if fraction > MOST_SATURATED:
+        raise DataError(
+            checks.where,
+            expected="a saturation above the sky",
+            found=f"{saturation:.5g}, which {fraction:.1%} of the pixels reach",
+            remedy="Check zero_point_mag and the survey, or give ingest.saturation in the image's unit.",
+        )
+    if fraction > MANY_SATURATED:
+        checks.warn(f"{fraction:.1%} of the pixels reach the saturation {saturation:.5g}")
 
 
 def _note_empty(empty: Empty, raw: Raw, mask: NDArray[np.uint8], checks: Checks) -> None:

@@ -5,7 +5,7 @@ import mmap
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +84,20 @@ def test_the_file_is_plain_fits(path):
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "RMS", "MASK"]
         # Every image carries the WCS, so that any viewer shows positions on it.
         assert all(WCS(hdu.header).has_celestial for hdu in hdus[1:])
+
+
+def test_other_programs_see_the_unit_of_the_original(path):
+    tile = make_tile(wcs=make_wcs())
+    tile = replace(tile, meta=replace(META, unit=2.0**-5))
+    tile.write(path)
+
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        assert_array_equal(hdus["SCI"].data, tile.science / 32)
+        assert_array_equal(hdus["RMS"].data, tile.rms / 32)
+        assert_array_equal(hdus["MASK"].data, tile.mask)
+        assert hdus["SCI"].header["MAGZERO"] == pytest.approx(22.5 - 2.5 * np.log10(32))
+    assert_array_equal(Tile.read(path).science, tile.science)
 
 
 def test_the_same_tile_gives_the_same_bytes(path, tmp_path):

@@ -94,6 +94,13 @@ def test_the_headers_gain_and_saturation_are_compared(made):
     assert tile.meta.saturation * tile.meta.unit == pytest.approx(2900, abs=1)
 
 
+def test_a_saturation_below_the_sky_is_refused(made):
+    with pytest.raises(DataError, match=r"expected a saturation above the sky, found 99, which [6-9]\d"):
+        made(config=IngestConfig(saturation=99.0))
+    warnings = made(config=IngestConfig(saturation=102.5))[1]["warnings"]
+    assert any("reach the saturation 102.5" in text for text in warnings)
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "refused"),
     [

@@ -54,9 +54,19 @@ def test_a_header_is_read_without_trust():
     header = fits.Header(
         {"FILTER": "g", "BUNIT": "ADU", "GAIN": -1.0, "EGAIN": 2.5, "MAGZERO": "none", "SATURATE": True}
     )
-    facts = read_header(header, None)
+    facts = read_header(header, fits.Header(), None)
 
     assert facts.bands == {"g"}
     assert facts.gain == ("EGAIN", 2.5)
     assert facts.zero_points == {}
     assert facts.saturation is None
+
+
+def test_the_primary_header_speaks_where_the_images_is_silent():
+    primary = fits.Header({"FILTER": "F814W", "GAIN": 2.0, "BUNIT": "nJy"})
+    facts = read_header(fits.Header({"GAIN": 3.0}), primary, None)
+
+    assert facts.bands == {"f814w"}
+    assert facts.gain == ("GAIN", 3.0)
+    assert facts.unit is None
+    assert read_header(fits.Header({"FILTER": "r"}), primary, None).bands == {"r"}
