@@ -20,8 +20,6 @@ from skymill.ingest.calibration import Calibration, calibrate, check_electrons
 from skymill.ingest.checks import Checks
 from skymill.ingest.geometry import celestial_wcs, measured_scale
 from skymill.ingest.header import read_header
-from skymill.ingest.mask import read_mask
-from skymill.ingest.no_data import Empty, mark_no_data, rough_sky
 from skymill.ingest.noise import grid_step, rms_from, typical, usable_rms
 from skymill.ingest.noise_map import (
     OWN_GAIN,
@@ -30,6 +28,7 @@ from skymill.ingest.noise_map import (
     photons_in_map,
     take_photons_out,
 )
+from skymill.ingest.pixels import Raw, count_pixels, mask_pixels
 from skymill.ingest.stars import PsfWidth, measure_psf
 from skymill.ingest.survey_check import check_depth, check_survey
 from skymill.provenance.record import recording
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Path_ = str | Path
-
-MANY_SATURATED, MOST_SATURATED = 0.05, 0.5
-"""Parts of an image at the saturation that are said, and that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,8 @@ def make_tile(
     scale = survey.pixel_scale_arcsec if pixels is None else pixels.arcsec
     calibration = calibrate(read_header(image.header, image.primary, scale**2), row, survey, config, checks)
     raw = Raw.of(image)
-    mask, mask_facts = _mask(raw, image, row, files, calibration.saturation, checks)
+    mask_file = files.mask or (None if row.mask_hdu is None else files.image)
+    mask, mask_facts = mask_pixels(raw, image, row, mask_file, calibration.saturation, checks)
     noise, level = _subtract_background(raw, mask, row, files, config)
     rms, calibration = _check_noise(raw, noise, mask, row, calibration, config, checks)
     psf = measure_psf(raw.data, rms, mask, config)
@@ -161,36 +158,10 @@ def make_tile(
         "psf_scatter_px": psf.scatter_px if psf.stars else None,
         "background_level": level * raw.unit,
         "rms_median": typical(rms) * raw.unit,
-        **{f"pixels_{bit.name.lower()}": _count(mask, bit) for bit in MaskBit},
+        **{f"pixels_{bit.name.lower()}": count_pixels(mask, bit) for bit in MaskBit},
         **mask_facts,
     }
     return Tile(raw.data, rms, mask, wcs, meta), facts
-
-
-@dataclass
-class Raw:
-    """An image in a unit near its noise: whatever the file's, detectors and networks work on numbers of like size.
-
-    Parameters
-    ----------
-    data : ndarray (y, x), float32
-        The image.
-    unit : float
-        One unit of `data` in the file's: a power of two, so that no digit of a float32 changes.
-    where : str
-        File and HDU.
-    """
-
-    data: NDArray[np.float32]
-    unit: float
-    where: str
-
-    @classmethod
-    def of(cls, image: FitsImage) -> Raw:
-        """Scale an image as its file has it."""
-        noise = rough_sky(image.data).noise
-        unit = 2.0 ** np.rint(np.log2(noise)) if noise > 0 else 1.0
-        return cls(image.scaled(1.0 / unit), float(unit), image.where)
 
 
 def _note_geometry(meta: TileMeta, psf: PsfWidth, has_wcs: bool, checks: Checks) -> None:
@@ -201,68 +172,6 @@ def _note_geometry(meta: TileMeta, psf: PsfWidth, has_wcs: bool, checks: Checks)
     else:
         checks.note("PSF", width, "assumed", "too few stars")
         checks.warn(f"the PSF of survey {meta.survey} is assumed: {width}")
-
-
-def _count(mask: NDArray[np.uint8], bit: MaskBit) -> int:
-    return sum(int(np.count_nonzero(mask[rows] & int(bit))) for rows in bands(len(mask)))
-
-
-def _mask(
-    raw: Raw, image: FitsImage, row: TileFacts, files: Sources, saturation: float | None, checks: Checks
-) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Return the pixels not to be used, by the image itself and by its mask, and what is to be recorded of the mask."""
-    mask = np.zeros(raw.data.shape, dtype=np.uint8)
-    if saturation is not None:
-        mask[raw.data >= saturation / raw.unit] |= np.uint8(MaskBit.SATURATED)
-        _check_saturation(_count(mask, MaskBit.SATURATED) / mask.size, saturation, checks)
-    empty = mark_no_data(raw.data, mask)
-    _note_empty(empty, raw, mask, checks)
-    facts: dict[str, Any] = {}
-    if files.mask is None and row.mask_hdu is None:
-        checks.note("mask", "none", "assumed", "the table names none")
-    else:
-        given = read_mask(files.mask or files.image, row, image)
-        mask |= given.bits
-        facts = given.facts
-        checks.warnings += given.warnings
-        checks.note("mask", given.summary, "read")
-        raw.data[(mask & int(MaskBit.NO_DATA)) > 0] = 0.0
-    if (mask > 0).all():
-        raise DataError(raw.where, expected="good pixels", found="none that is not masked")
-    return mask, facts
-
-
-def _check_saturation(fraction: float, saturation: float, checks: Checks) -> None:
-    """Refuse a saturation below the sky; warn of one that many pixels reach."""
-    if fraction > MOST_SATURATED:
-        raise DataError(
-            checks.where,
-            expected="a saturation above the sky",
-            found=f"{saturation:.5g}, which {fraction:.1%} of the pixels reach",
-            remedy="Check zero_point_mag and the survey, or give ingest.saturation in the image's unit.",
-        )
-    if fraction > MANY_SATURATED:
-        checks.warn(f"{fraction:.1%} of the pixels reach the saturation {saturation:.5g}")
-
-
-def _note_empty(empty: Empty, raw: Raw, mask: NDArray[np.uint8], checks: Checks) -> None:
-    """Say what was taken for empty; without any pixel left, that is an error."""
-    mask[(mask & int(MaskBit.NO_DATA)) > 0] = np.uint8(MaskBit.NO_DATA)
-    percent = 100 / mask.size
-    found = [
-        f"{percent * pixels:.2f} % exactly {value * raw.unit:g}" for value, pixels in empty.filled.items()
-    ]
-    found += [f"{percent * empty.not_finite:.2f} % NaN or infinite"] * (empty.not_finite > 0)
-    found += [f"{empty.extreme} pixels beyond any signal"] * (empty.extreme > 0)
-    note = "too few distinct values to tell empty blocks" if empty.cannot_tell else ""
-    checks.note("no data", ", ".join(found) or "none", "measured", note)
-    if _count(mask, MaskBit.NO_DATA) == mask.size:
-        raise DataError(raw.where, expected="an image with data", found=", ".join(found))
-    if empty.filled or empty.extreme:
-        checks.warn(f"taken for empty: {', '.join(found)}")
-    if empty.plateaus:
-        pixels, value = sum(empty.plateaus.values()), min(empty.plateaus) * raw.unit
-        checks.warn(f"{pixels} bright pixels are exactly alike, from {value:g} on: taken for saturated")
 
 
 def _same_shape(given: FitsImage, raw: Raw) -> FitsImage:
