@@ -35,7 +35,7 @@ def catalogue(
     tile : Tile
         Where they were found; gives zero-point, WCS and mask.
     meta : mapping
-        Header of the catalogue; ``assumed`` is added, what of the tile is the survey's and was not found on the image.
+        Header of the catalogue; ``assumed`` is added where something of the tile is the survey's: pixel scale, PSF.
     canvas_px : int, optional
         Side of the blends' canvas, for sources found on a mosaic; its own edges then count and not the mosaic's.
 
@@ -58,7 +58,7 @@ def catalogue(
     quantiles = {name: columns.pop(name) for name in QUANTILES if name in columns}
     return Catalogue.from_columns(
         "measurement",
-        {**meta, "assumed": tile.meta.assumed or "nothing"},
+        {**meta, **({"assumed": tile.meta.assumed} if tile.meta.assumed else {})},
         object_id=np.arange(len(x)),
         galaxy_id=columns.pop("galaxy_id", np.full(len(x), -1)),
         ra=ra,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,13 @@ def test_rows_are_sorted_numbered_and_keep_the_conventions(tile):
     assert np.isnan(found["ra"]).all()
     assert found["is_primary"].all()
     assert found.meta == {"name": "n"}
+
+
+def test_the_header_says_what_of_the_tile_was_assumed(tile):
+    assumed = replace(tile, meta=replace(tile.meta, assumed="pixel_scale psf_fwhm"))
+    found = catalogue(sources(np.array([50.0]), np.array([50.0])), assumed, {"name": "n"})
+
+    assert found.meta == {"name": "n", "assumed": "pixel_scale psf_fwhm"}
 
 
 def test_sky_positions_come_from_the_tile(field):
