@@ -43,5 +43,6 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        str(plan.face / "report.html"),
+        rules.report.output,
+        plan.products(*STAGES),
     localrule: True

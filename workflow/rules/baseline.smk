@@ -8,7 +8,7 @@
 
 rule baseline:
     input:
-        plan.targets("baseline"),
+        plan.products("baseline"),
     localrule: True
 
 

@@ -8,7 +8,7 @@
 
 rule blend:
     input:
-        plan.targets("blend"),
+        plan.products("blend"),
     localrule: True
 
 

@@ -7,7 +7,7 @@
 
 rule bound:
     input:
-        plan.targets("bound"),
+        plan.products("bound"),
     localrule: True
 
 

@@ -54,7 +54,7 @@ def tallied(wildcards):
 
 def survey_catalogues(wildcards):
     """Survey catalogues, looked up when they are asked for."""
-    return [artifact.file("index") for artifact in plan.surveys.artifacts.values()]
+    return [path for made in plan.surveys.artifacts.values() for path in made.products()]
 
 
 def catalogues_of_tiles(wildcards):

@@ -21,6 +21,7 @@ from skymill.plan.chunks import CHUNKS
 from skymill.plan.library import Later, hand_to_jobs, run_began
 from skymill.plan.outside import OutsideFiles
 from skymill.provenance.code import code_stamp
+from skymill.report.closing import closing
 
 hand_to_jobs(BASE / "src")
 
@@ -35,6 +36,12 @@ except SkymillError as error:
 if workflow.is_main_process:
     outside.hand_to_jobs()
     plan.chunks.forget_untrue()
+
+
+onsuccess:
+    if workflow.is_main_process:
+        for path in closing(plan, workflow.dag_settings.targets):
+            print(path)
 
 
 onerror:
@@ -75,20 +82,31 @@ def recipe_of(stage):
 
 
 def input_of(stage, role):
-    """File that a job reads in one role; none for an outside file that is missing (see `missing_of`)."""
+    """File that a job reads in one role."""
 
     def path(wildcards):
         artifact = plan.artifact(stage, wildcards.name, wildcards.version)
-        return [] if role in artifact.missing() else artifact.inputs.get(role, [])
+        return artifact.inputs.get(role, [])
 
     return path
 
 
-def missing_of(stage):
-    """Outside files that are not there, by role: the job fails alone and names them; the others go on."""
+def made_for(stage, role):
+    """The same where it may be an outside file, which a job gets by `outside_of`: then there is none."""
 
-    def paths(wildcards):
-        return plan.artifact(stage, wildcards.name, wildcards.version).missing()
+    def path(wildcards):
+        artifact = plan.artifact(stage, wildcards.name, wildcards.version)
+        return [] if role in artifact.outside() else artifact.inputs.get(role, [])
+
+    return path
+
+
+def outside_of(stage):
+    """Files of the user, by role. Snakemake does not look at them, as they count by content, which is in the version,
+    may have any name, and fail alone where they are not there. It keeps no note of them, as this asks for `input`."""
+
+    def paths(wildcards, input):
+        return plan.artifact(stage, wildcards.name, wildcards.version).outside()
 
     return paths
 

@@ -7,7 +7,7 @@
 
 rule compare:
     input:
-        plan.targets("compare"),
+        plan.products("compare"),
     localrule: True
 
 

@@ -8,7 +8,7 @@
 
 rule deblend:
     input:
-        plan.targets("deblend"),
+        plan.products("deblend"),
     localrule: True
 
 

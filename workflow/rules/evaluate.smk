@@ -7,7 +7,7 @@
 
 rule evaluate:
     input:
-        plan.targets("evaluate"),
+        plan.products("evaluate"),
     localrule: True
 
 

@@ -8,7 +8,7 @@
 
 rule finder:
     input:
-        plan.targets("finder"),
+        plan.products("finder"),
     localrule: True
 
 

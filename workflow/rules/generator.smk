@@ -11,7 +11,7 @@
 
 rule generator:
     input:
-        plan.targets("generator"),
+        plan.products("generator"),
     localrule: True
 
 

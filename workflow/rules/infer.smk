@@ -9,7 +9,7 @@
 
 rule infer:
     input:
-        plan.targets("infer"),
+        plan.products("infer"),
     localrule: True
 
 

@@ -7,15 +7,15 @@
 
 rule ingest:
     input:
-        plan.targets("ingest", "reference"),
+        plan.products("ingest", "reference"),
     localrule: True
 
 
 rule ingest_tile:
     input:
-        image=input_of("ingest", "image"),
-        rms=input_of("ingest", "rms"),
-        mask=input_of("ingest", "mask"),
+        image=made_for("ingest", "image"),
+        rms=made_for("ingest", "rms"),
+        mask=made_for("ingest", "mask"),
     output:
         tile=product_of("ingest", "tile.fits"),
         provenance=product_of("ingest", "provenance.json"),
@@ -31,7 +31,7 @@ rule ingest_tile:
         runtime=growing(60),
     params:
         recipe=recipe_of("ingest"),
-        missing=missing_of("ingest"),
+        outside=outside_of("ingest"),
         failure=failure_of("ingest"),
         code=code_stamp("skymill.ingest.ingest"),
     message:

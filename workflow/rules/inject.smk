@@ -7,7 +7,7 @@
 
 rule inject:
     input:
-        plan.targets("inject"),
+        plan.products("inject"),
     localrule: True
 
 

@@ -8,7 +8,7 @@
 
 rule judge:
     input:
-        plan.targets("judge"),
+        plan.products("judge"),
     localrule: True
 
 

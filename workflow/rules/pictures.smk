@@ -8,7 +8,7 @@
 
 rule pictures:
     input:
-        plan.targets("pictures"),
+        plan.products("pictures"),
     localrule: True
 
 

@@ -7,7 +7,7 @@
 
 rule read_reference:
     input:
-        source=input_of("reference", "source"),
+        source=made_for("reference", "source"),
         tile=input_of("reference", "tile"),
     output:
         sources=product_of("reference", "sources.parquet"),
@@ -24,7 +24,7 @@ rule read_reference:
         runtime=growing(30),
     params:
         recipe=recipe_of("reference"),
-        missing=missing_of("reference"),
+        outside=outside_of("reference"),
         failure=failure_of("reference"),
         code=code_stamp("skymill.ingest.reference"),
     message:

@@ -11,13 +11,13 @@
 
 rule restorer:
     input:
-        plan.targets("restorer"),
+        plan.products("restorer"),
     localrule: True
 
 
 rule restore:
     input:
-        plan.targets("restore"),
+        plan.products("restore"),
     localrule: True
 
 

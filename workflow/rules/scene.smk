@@ -8,7 +8,7 @@
 
 rule scene:
     input:
-        plan.targets("scene"),
+        plan.products("scene"),
     localrule: True
 
 

@@ -9,13 +9,13 @@
 
 rule simulate:
     input:
-        plan.targets("simulate"),
+        plan.products("simulate"),
     localrule: True
 
 
 rule simulate_shard:
     input:
-        catalogue=input_of("simulate", "catalogue"),
+        catalogue=made_for("simulate", "catalogue"),
     output:
         stamps=product_of("simulate", "shards/{start}-{stop}.h5"),
         truth=product_of("simulate", "shards/{start}-{stop}.parquet"),
@@ -33,7 +33,7 @@ rule simulate_shard:
         runtime=growing(60),
     params:
         recipe=recipe_of("simulate"),
-        missing=missing_of("simulate"),
+        outside=outside_of("simulate"),
         data_dir=run_config.data_dir,
         code=code_stamp("skymill.simulate.shard"),
     message:

@@ -10,7 +10,7 @@
 
 rule train:
     input:
-        plan.targets("train"),
+        plan.products("train"),
     localrule: True
 
 

@@ -8,6 +8,6 @@ with job_log(snakemake.log[0]):
         int(snakemake.wildcards.stop),
         stamps=snakemake.output.stamps,
         truth=snakemake.output.truth,
-        catalogue=snakemake.input.get("catalogue") or snakemake.params.missing.get("catalogue"),
+        catalogue=snakemake.input.get("catalogue") or snakemake.params.outside.get("catalogue"),
         data_dir=snakemake.params.data_dir,
     )

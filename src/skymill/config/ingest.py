@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from skymill.config.base import NAME_PATTERN, ConfigModel
 from skymill.config.table import read_table
-from skymill.errors import ConfigError
 
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
-URL_SCHEMES = ("http", "https")
-FILE_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+URL_STARTS = ("http://", "https://")
 
 _PLANE = r"(?:[A-Za-z][\w.]*|[1-5]?[0-9]|6[0-3])\s*(?:=\s*(?:bad|saturated|no_data))?"
 MASK_PLANES_PATTERN = rf"^{_PLANE}(?:\s*,\s*{_PLANE})*$"
@@ -36,7 +33,7 @@ Hdu = Annotated[int | str, BeforeValidator(_hdu)]
 
 def is_url(location: str) -> bool:
     """Whether `location` is an http(s) address rather than a path."""
-    return urlsplit(location).scheme in URL_SCHEMES
+    return location.lower().startswith(URL_STARTS)
 
 
 class TileFacts(ConfigModel):
@@ -176,6 +173,14 @@ def load_tiles(path: str | Path) -> list[TileRow]:
     return read_table(path, TileRow, "tile_id", "tile table")
 
 
+def last_part(location: str) -> str:
+    """Return the last part of a path or of a URL's path, a URL's ``%20`` turned into what it stands for."""
+    if is_url(location):
+        beyond_scheme = location.partition("://")[2]
+        location = unquote(beyond_scheme.partition("#")[0].partition("?")[0].partition("/")[2])
+    return PurePosixPath(location).name
+
+
 def local_location(location: str, data_dir: str | Path | None = None) -> str:
     """Say where a file of the tile table is to be read from.
 
@@ -189,21 +194,7 @@ def local_location(location: str, data_dir: str | Path | None = None) -> str:
     Returns
     -------
     str
-        ``data_dir/<name>``, or `location` unchanged without `data_dir`.
-
-    Raises
-    ------
-    ConfigError
-        If the last part of `location` is no plain file name.
+        ``data_dir/<name>``, or `location` unchanged without `data_dir`. A location without a name gives the folder
+        itself, which is no file: what reads it says so.
     """
-    if data_dir is None:
-        return location
-    name = PurePosixPath(unquote(urlsplit(location).path) if is_url(location) else location).name
-    if not FILE_NAME_PATTERN.fullmatch(name):
-        raise ConfigError(
-            location,
-            expected="a path or URL that ends in a file name",
-            found=repr(name),
-            remedy="Name a file.",
-        )
-    return str(Path(data_dir) / name)
+    return location if data_dir is None else str(Path(data_dir) / last_part(location))

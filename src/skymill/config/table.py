@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -33,13 +32,13 @@ def read_table(path: str | Path, model: type[Row], key: str, what: str) -> list[
     Returns
     -------
     list of model
-        In the order of the file; an empty list if there is only a header.
+        In the order of the file.
 
     Raises
     ------
     ConfigError
         Naming file, line and column: a file that is not there, an unknown or missing column, a cell that is not
-        valid, a name that occurs twice.
+        valid, a name that occurs twice; and a table without a row.
     """
     lines = _data_lines(path, what)
     _, header = next(lines, (0, []))
@@ -56,6 +55,13 @@ def read_table(path: str | Path, model: type[Row], key: str, what: str) -> list[
                 remedy="Rename one of the two.",
             )
         rows[name] = row
+    if not rows:
+        raise ConfigError(
+            path,
+            expected=f"a {what} with one row at least",
+            found="none",
+            remedy="Add rows, or leave it out.",
+        )
     return list(rows.values())
 
 
@@ -65,10 +71,10 @@ def _data_lines(path: str | Path, what: str) -> Iterator[tuple[int, list[str]]]:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(path, expected=f"a tab-separated {what}", found=str(error)) from None
-    reader = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    for number, cells in enumerate(reader, start=1):
-        if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-            yield number, [cell.strip() for cell in cells]
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if any(cells) and not line.startswith("#"):
+            yield number, cells
 
 
 def _check_header(path: str | Path, header: Sequence[str], model: type[ConfigModel]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skymill.provenance.recipe import Recipe
+from skymill.provenance.record import FILENAME
 
 RESULTS = Path("results")
 ARTIFACTS = RESULTS / "artifacts"
@@ -14,17 +15,27 @@ FAILURES = RESULTS / "failures"
 BLEND_DATASETS = {"test_blends": "test", "real_blends": "real"}
 """Sets of blends that detectors are compared on, and the artifact of the stage blend that each is."""
 
+NETWORK = {
+    "weights": "weights.safetensors",
+    "card": "model.yaml",
+    "history": "history.csv",
+    "curves": "curves.png",
+}
 FILES: dict[str, dict[str, str]] = {
     "fetch": {"file": "{name}"},
     "simulate": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "blend": {"stamps": "stamps.h5", "truth": "truth.parquet"},
     "scene": {"stamps": "stamps.h5", "truth": "truth.parquet"},
-    "finder": {"weights": "weights.safetensors", "card": "model.yaml"},
-    "generator": {"weights": "weights.safetensors", "card": "model.yaml"},
-    "judge": {"metrics": "metrics.json", "curves": "curves.json"},
-    "restorer": {"weights": "weights.safetensors", "card": "model.yaml"},
-    "restore": {"metrics": "metrics.json", "tuned": "tuned.json"},
-    "train": {"weights": "weights.safetensors", "card": "model.yaml"},
+    "finder": NETWORK,
+    "generator": NETWORK,
+    "judge": {
+        "metrics": "metrics.json",
+        "curves": "curves.json",
+        **{name: f"{name}.png" for name in ("samples", "interpolations", "traversals", "plane")},
+    },
+    "restorer": NETWORK,
+    "restore": {"metrics": "metrics.json", "tuned": "tuned.json", "picture": "restored.png"},
+    "train": NETWORK,
     "evaluate": {"catalogue": "catalogue.parquet"},
     "deblend": {"images": "deblended.h5", "quality": "quality.parquet"},
     "pictures": {"metrics": "metrics.json", "cases": "cases.png"},
@@ -36,9 +47,9 @@ FILES: dict[str, dict[str, str]] = {
     "baseline": {"catalogue": "catalogue.parquet"},
     "bound": {"bounds": "bounds.parquet"},
     "compare": {"metrics": "metrics.json", "matched": "matched.parquet"},
-    "survey": {"index": "index.json"},
+    "survey": {"index": "index.json", "parts": "parts"},
 }
-"""The files of an artifact by stage and role; the first is the main one."""
+"""The files of an artifact by stage and role; the first is the main one. A generator that was trained also has a film."""
 
 
 JUDGED = "judged"
@@ -98,12 +109,15 @@ class Artifact:
         """Paths of all its files, by role."""
         return {role: self.file(role) for role in FILES[self.recipe.stage]}
 
-    def missing(self) -> dict[str, str]:
-        """Outside files among the inputs that are not there, by role."""
+    def products(self) -> list[str]:
+        """Return the paths of all its files and of its record."""
+        return [*self.files().values(), f"{self.path}/{FILENAME}"]
+
+    def outside(self) -> dict[str, str]:
+        """Return the inputs that skymill did not make, by role; they may be missing, and have any name."""
         # Several files in one role are artifacts always.
         single = {role: path for role, path in self.inputs.items() if isinstance(path, str)}
-        outside = {role: path for role, path in single.items() if not Path(path).is_relative_to(ARTIFACTS)}
-        return {role: path for role, path in outside.items() if not Path(path).is_file()}
+        return {role: path for role, path in single.items() if not Path(path).is_relative_to(ARTIFACTS)}
 
     def failure(self) -> Path:
         """File that holds the reason, if the artifact's job has failed."""

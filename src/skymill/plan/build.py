@@ -35,6 +35,7 @@ from skymill.plan.generators import add_generators, add_judgements
 from skymill.plan.injections import dataset_of
 from skymill.plan.outside import OutsideFiles
 from skymill.plan.pictures import add_pictures, measures
+from skymill.plan.places import Places
 from skymill.plan.plan import Plan
 from skymill.plan.populations import add_populations
 from skymill.plan.restorers import add_restorers
@@ -91,9 +92,10 @@ class _Builder:
         self.notes: list[dict[str, str]] = []
         self.artifacts: dict[tuple[str, str], Artifact] = {}
         self.survey = self._survey(config.survey)
+        self.places = Places(config.data_dir, self._locate)
         self.failures = Failures(config.leave_out_failed, began_s)
         self.tile = TileArtifacts(
-            config, self.survey, cache(self._survey), self._locate, self.failures, outside
+            config, self.survey, cache(self._survey), self._locate, self.failures, outside, self.places
         )
 
     def _locate(self, path: str) -> str:
@@ -124,7 +126,7 @@ class _Builder:
         self._note_missing()
         tiles = self._tiles()
         models_dir, physics = self._locate(self.config.models_dir), self.survey.physics()
-        add_populations(self.config, physics, self._locate, self.outside, self._add)
+        add_populations(self.config, physics, self._locate, self.outside, self.places, self._add)
         self.notes += add_generators(self.config, physics, self.artifacts, models_dir, self._add)
         self.notes += add_restorers(self.config, physics, self.artifacts, models_dir, self._add)
         self._blend(tiles)
@@ -308,6 +310,7 @@ class _Builder:
                 )
         size = self.config.tiles_per_job or tiles_per_job(len(rows))
         self.chunks = Chunks(self.tile, size, alone=self.config.noise_tiles())
+        self.tile.look_at(rows)
         return rows
 
     def _added(self, made: Sequence[Artifact]) -> Artifact:

@@ -11,7 +11,7 @@ from skymill.config.detect import CandidateConfig
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.errors import VersionError
-from skymill.plan.artifact import BLEND_DATASETS, FILES, JUDGED, JUDGES, RESULTS, Artifact
+from skymill.plan.artifact import ARTIFACTS, BLEND_DATASETS, FILES, JUDGED, JUDGES, RESULTS, Artifact
 from skymill.plan.chunks import Chunks
 from skymill.plan.injections import INJECTED, draw_of
 from skymill.plan.surveys import Surveys
@@ -97,11 +97,30 @@ class Plan:
         ]
         return [*found, *self.chunks.tallies(*stages)]
 
+    def products(self, *stages: str) -> list[str]:
+        """Return all files of the artifacts of some stages, and for tiles in chunks what ties these together.
+
+        What a person asks for waits for all of them: Snakemake makes again what is gone, but it looks for nothing that
+        only other jobs read.
+        """
+        found = [path for stage in stages for artifact in self._whole(stage) for path in artifact.products()]
+        return [*found, *self.chunks.tallies(*stages)]
+
     def catalogues(self) -> list[str]:
         """Return the networks' catalogues of the tiles as they are, without injected galaxies."""
         found = [artifact for artifact in self._whole("infer") if INJECTED not in artifact.recipe.name]
         tally = self.chunks.tally("infer", "tiles")
-        return [*(artifact.file("catalogue") for artifact in found), *([] if tally is None else [str(tally)])]
+        own = [path for artifact in found for path in artifact.products()]
+        return [*own, *([] if tally is None else [str(tally)])]
+
+    def measured(self) -> dict[str, str]:
+        """Return the paths of all catalogues by name, whether they are there or not, those of networks first."""
+        stages = ("infer", "evaluate", "baseline")
+        return {
+            name: f"{ARTIFACTS}/{stage}/{name}/{version}/{FILES[stage]['catalogue']}"
+            for stage in stages
+            for name, version in self._versions(stage).items()
+        }
 
     @cached_property
     def surveys(self) -> Surveys:

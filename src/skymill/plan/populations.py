@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from skymill.config.cutouts import load_cutouts
-from skymill.config.ingest import local_location
 from skymill.config.run import RunConfig
 from skymill.config.simulate import CutoutPopulation, PopulationConfig
 from skymill.plan.artifact import Artifact, cut_into_shards
+from skymill.plan.outside import OutsideFiles
+from skymill.plan.places import Places
 
 
 def add_populations(
     config: RunConfig,
     survey: Mapping[str, Any],
     locate: Callable[[str], str],
-    identify: Callable[[str], str],
+    outside: OutsideFiles,
+    places: Places,
     add: Callable[..., Artifact],
 ) -> None:
     """Add the populations.
@@ -30,8 +32,10 @@ def add_populations(
         Physics of the survey that is simulated.
     locate : callable
         Gives the place of a path of the configuration.
-    identify : callable
+    outside : OutsideFiles
         Gives the identity of a file that skymill did not make.
+    places : Places
+        Says where the files are read from.
     add : callable
         Adds an artifact: stage, name, params, and its outside files, inputs and shards by keyword.
     """
@@ -43,24 +47,27 @@ def add_populations(
             "population": population.recipe_params(),
             "split": config.split.recipe_params(),
         }
-        files = _files(population, config.data_dir, locate)
+        files = _files(name, population, locate, places)
         inputs = {"catalogue": files["catalogue"]} if files else {}
-        outside = {role: identify(path) for role, path in files.items()}
+        outside.look_at(files.values())
+        known = {role: outside(path) for role, path in files.items()}
         shards = cut_into_shards(population.n_galaxies, population.shard_size)
-        add("simulate", name, params, outside=outside, inputs=inputs, shards=shards)
+        add("simulate", name, params, outside=known, inputs=inputs, shards=shards)
 
 
 def _files(
-    population: PopulationConfig, data_dir: str | None, locate: Callable[[str], str]
+    name: str, population: PopulationConfig, locate: Callable[[str], str], places: Places
 ) -> dict[str, str]:
     """Return the files that a population of real galaxies is made from, by role; ``catalogue`` names the others."""
     if (location := getattr(population, "catalogue", None)) is None:
         return {}
+    owner = f"population {name}"
+    if not isinstance(population, CutoutPopulation):
+        return {"catalogue": locate(places.local(location, f"{owner}, catalogue"))}
     # A table of cutouts lies where it is said, as a tile table does; data_dir holds the files that it names.
-    is_table = isinstance(population, CutoutPopulation)
-    catalogue = locate(location if is_table else local_location(location, data_dir))
-    found = {"catalogue": catalogue}
-    if is_table and Path(catalogue).is_file():
+    found = {"catalogue": (catalogue := locate(location))}
+    if os.path.isfile(catalogue):  # noqa: PTH113 - Path.is_file() raises at a name that is too long
         for row in load_cutouts(catalogue):
-            found |= {f"{row.id}.{role}": str(path) for role, path in row.files(catalogue, data_dir).items()}
+            for role, path in row.files(catalogue).items():
+                found[f"{row.id}.{role}"] = places.local(str(path), f"{owner}, {row.id}, {role}")
     return found

@@ -6,23 +6,31 @@ a tile's artifacts are made when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from skymill.config.detect import CandidateConfig
-from skymill.config.ingest import TileRow, is_url, local_location
+from skymill.config.ingest import TileRow, is_url
 from skymill.config.run import RunConfig
 from skymill.data.survey import Survey
 from skymill.plan.artifact import Artifact
 from skymill.plan.failures import Failures
 from skymill.plan.injections import dataset_of, injection_name
+from skymill.plan.outside import OutsideFiles
+from skymill.plan.places import Places, fetched_name
 from skymill.provenance.recipe import Family
 
-PLACES = {"image", "rms", "mask", "reference", "reference_format", "reference_sha256"}
-"""Columns of the tile table that say where a file is or belong to another stage."""
+CHECKSUMS = {
+    "image": "sha256",
+    "rms": "rms_sha256",
+    "mask": "mask_sha256",
+    "reference": "reference_sha256",
+}
+"""Columns of the tile table that name a file, and those that declare its checksum."""
+ELSEWHERE = {*CHECKSUMS, "reference_format", "reference_sha256"}
+"""Columns that say where a file is or belong to another stage."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,10 @@ class TileArtifacts:
         Gives the place of a path of the configuration.
     failures : Failures
         Failed jobs whose products are left out.
-    outside : callable
+    outside : OutsideFiles
         Gives the identity of a file that skymill did not make.
+    places : Places
+        Says where the files of the tile table are read from.
     """
 
     def __init__(
@@ -79,9 +89,11 @@ class TileArtifacts:
         survey_of: Callable[[str], Survey],
         locate: Callable[[str], str],
         failures: Failures,
-        outside: Callable[[str], str],
+        outside: OutsideFiles,
+        places: Places,
     ) -> None:
-        self.config, self.survey, self.failures, self.outside = config, survey, failures, outside
+        self.config, self.survey, self.failures = config, survey, failures
+        self.outside, self.places = outside, places
         self._survey_of, self._locate = survey_of, locate
         self._ingesting = cache(self._ingest_family)
         self._fetching, self._referring = self._family("fetch"), self._family("reference")
@@ -104,15 +116,23 @@ class TileArtifacts:
         """Return the artifacts of a row of the tile table before anything is measured, parents first."""
         fetched: list[Artifact] = []
         files, known = {}, {}
-        for role in ("image", "rms", "mask"):
-            if location := getattr(row, role):
-                checksum = row.sha256 if role == "image" else getattr(row, f"{role}_sha256")
-                files[role], known[role] = self._outside_file(location, checksum, fetched)
+        for role, location in _named(row):
+            files[role], known[role] = self._outside_file(row, role, location, fetched)
+        path, source = files.pop("reference", None), known.pop("reference", None)
         found = [self._ingest(row, files, known)]
-        if row.reference:
-            path, source = self._outside_file(row.reference, row.reference_sha256, fetched)
+        if path is not None:
             found.append(self._reference(row.tile_id, row.reference_format, path, source, found[0]))
         return [*fetched, *found]
+
+    def look_at(self, rows: Iterable[TileRow]) -> None:
+        """Look at the files of many rows at once; those whose checksum is declared are not read."""
+        self.outside.look_at(
+            self._locate(local)
+            for row in rows
+            for role, location in _named(row)
+            if not is_url(local := self.places.local(location, _owner(row, role)))
+            and not getattr(row, CHECKSUMS[role])
+        )
 
     def measure_with(self, measuring: Measuring) -> None:
         """Say what measures the tiles; from now on :meth:`measured` can be asked."""
@@ -151,19 +171,22 @@ class TileArtifacts:
 
     def _ingest(self, row: TileRow, files: Mapping[str, str], known: Mapping[str, str]) -> Artifact:
         # Where the files lie does not change the tile: they count by content.
-        facts = {key: value for key, value in row.model_dump(mode="json").items() if key not in PLACES}
+        facts = {key: value for key, value in row.model_dump(mode="json").items() if key not in ELSEWHERE}
         recipe = self._ingesting(row.survey).recipe(row.tile_id, known, {"tile": facts})
         return Artifact(recipe, files)
 
-    def _outside_file(self, location: str, sha256: str | None, fetched: list[Artifact]) -> tuple[str, str]:
+    def _outside_file(
+        self, row: TileRow, role: str, location: str, fetched: list[Artifact]
+    ) -> tuple[str, str]:
         """Return where a file is read from and its identity; what is behind a URL is `fetched` by a job of its own."""
-        local = local_location(location, self.config.data_dir)
+        local, sha256 = self.places.local(location, _owner(row, role)), getattr(row, CHECKSUMS[role])
         if not is_url(local):
             local = self._locate(local)
             return local, sha256 or self.outside(local)
-        file = Path(local_location(location, ".")).name
-        made = Artifact(self._fetching.recipe(file, {}, {"url": local, "sha256": sha256}))
-        fetched.append(made)
+        name = fetched_name(local, sha256)
+        made = Artifact(self._fetching.recipe(name, {}, {"url": local, "sha256": sha256}))
+        if name not in [other.recipe.name for other in fetched]:
+            fetched.append(made)
         return made.file("file"), sha256 or f"url:{local}"
 
     def _reference(self, tile_id: str, fmt: str, source: str, known: str, tile: Artifact) -> Artifact:
@@ -196,3 +219,12 @@ class TileArtifacts:
             yield Artifact(recipe, {"tile": file, **files})
         for name, family in self._detecting.items():
             yield Artifact(family.recipe(f"{dataset}.{name}", {"tile": version}), {"tile": file})
+
+
+def _named(row: TileRow) -> Iterator[tuple[str, str]]:
+    """Give the columns of a row that name a file, with what they name."""
+    return ((role, location) for role in CHECKSUMS if (location := getattr(row, role)))
+
+
+def _owner(row: TileRow, role: str) -> str:
+    return f"tile {row.tile_id}, {role}"

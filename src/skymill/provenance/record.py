@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 from skymill import __version__
 from skymill.errors import DataError
 from skymill.provenance.atomic import write_text
+from skymill.provenance.checksum import sha256
 from skymill.provenance.code import PACKAGE, SOURCE, package_stamp
 from skymill.provenance.outside import check_identities
 
@@ -112,12 +112,6 @@ def read_record(folder: str | Path) -> dict[str, Any]:
             found=str(error),
             remedy="Run the stage again; its product cannot be traced.",
         ) from error
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits, read in pieces."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def package_versions() -> dict[str, str]:

@@ -100,7 +100,7 @@ class Entry:
     @property
     def link_name(self) -> str:
         """Name of the link to a catalogue: text from outside never becomes a path."""
-        return UNSAFE.sub("_", self.name).lstrip(".") + self.main.suffix
+        return link_name(self.name)
 
 
 class Inventory:
@@ -190,27 +190,47 @@ def write_manifest(path: str | Path, inventory: Inventory) -> None:
     write_text(path, f"[\n{lines}\n]\n" if lines else "[]\n")
 
 
-def link_catalogues(folder: str | Path, inventory: Inventory) -> dict[str, str]:
-    """Make relative links ``<dataset>.<detector>.parquet`` to the run's catalogues; links of former runs go.
+def link_name(catalogue: str) -> str:
+    """Return the name of the link to a catalogue: text from outside never becomes a path."""
+    return UNSAFE.sub("_", catalogue).lstrip(".") + ".parquet"
+
+
+def link_catalogues(folder: str | Path, catalogues: Mapping[str, str | Path]) -> dict[str, Path]:
+    """Make relative links ``<dataset>.<detector>.parquet`` to catalogues; links of former runs go.
 
     Parameters
     ----------
     folder : str or Path
-        Where the links shall be; made if needed. Only links in it are ever removed.
-    inventory : Inventory
-        The run's artifacts.
+        Where the links shall be; made if needed. Only links in it are removed, and files that have a link's name:
+        copies that were made of a link (``cp -rL``).
+    catalogues : mapping of str to path
+        The catalogues by name.
 
     Returns
     -------
-    dict of str to str
-        Name of the link for each catalogue's name.
+    dict of str to Path
+        The link to each catalogue, by the catalogue's name.
+
+    Raises
+    ------
+    DataError
+        If a link cannot be made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for former in folder.iterdir():
-        if former.is_symlink():
-            former.unlink()
-    links = {entry.name: entry.link_name for entry in inventory.catalogues()}
-    for entry in inventory.catalogues():
-        (folder / entry.link_name).symlink_to(os.path.relpath(entry.main.resolve(), folder.resolve()))
+    links = {name: folder / link_name(name) for name in catalogues}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for former in folder.iterdir():
+            if former.is_symlink():
+                former.unlink()
+        for name, link in links.items():
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(Path(catalogues[name]).resolve(), folder.resolve()))
+    except OSError as error:
+        raise DataError(
+            folder,
+            expected="a folder for links to the catalogues",
+            found=" ".join(str(error).split()),
+            remedy="Move away what is in it, and start the run again.",
+        ) from error
     return links

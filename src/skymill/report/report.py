@@ -59,7 +59,8 @@ def report(
         if matched and Path(matched).exists()
         else Catalogue.empty("matched")
     )
-    links = link_catalogues(folder / CATALOGUES, inventory)
+    catalogues = {entry.name: entry.main for entry in inventory.catalogues()}
+    links = {name: link.name for name, link in link_catalogues(folder / CATALOGUES, catalogues).items()}
     material = Material(run, inventory, scores, table, notes, links)
     templates, context = environment(), page_context(material)
     write_pieces(folder / FIGURES, templates, context, scores, material.palette)
