@@ -178,7 +178,8 @@ def last_part(location: str) -> str:
     if is_url(location):
         beyond_scheme = location.partition("://")[2]
         location = unquote(beyond_scheme.partition("#")[0].partition("?")[0].partition("/")[2])
-    return PurePosixPath(location).name
+    name = PurePosixPath(location).name
+    return "" if name == ".." else name
 
 
 def local_location(location: str, data_dir: str | Path | None = None) -> str:

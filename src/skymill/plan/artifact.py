@@ -49,7 +49,7 @@ FILES: dict[str, dict[str, str]] = {
     "compare": {"metrics": "metrics.json", "matched": "matched.parquet"},
     "survey": {"index": "index.json", "parts": "parts"},
 }
-"""The files of an artifact by stage and role; the first is the main one. A generator that was trained also has a film."""
+"""The files of an artifact by stage and role; the first is the main one. A trained generator has a film, too."""
 
 
 JUDGED = "judged"

@@ -38,8 +38,9 @@ def test_a_row_takes_defaults_for_empty_cells(table):
     assert third.image_hdu == 3
 
 
-def test_a_header_alone_is_no_tiles(table):
-    assert load_tiles(table("tile_id\tsurvey\timage")) == []
+def test_a_table_without_a_row_is_refused(table):
+    with pytest.raises(ConfigError, match="expected a tile table with one row at least, found none"):
+        load_tiles(table("tile_id\tsurvey\timage"))
 
 
 @pytest.mark.parametrize(
@@ -121,12 +122,22 @@ def test_data_dir_replaces_where_a_file_lies(location, name):
 
 
 @pytest.mark.parametrize(
-    "location",
-    ["https://host/", "https://host/a/..", "https://host/%2e%2e", "https://host/.hidden", "folder/a b"],
+    ("location", "path"),
+    [
+        ("https://host/", "folder"),
+        ("https://host/a%20b.fits?ra=1#x", "folder/a b.fits"),
+        ("HTTPS://host/deep/a.fits", "folder/a.fits"),
+        ("other/a {b}.fits", "folder/a {b}.fits"),
+        ("c#1?.fits", "folder/c#1?.fits"),
+    ],
 )
-def test_data_dir_needs_a_plain_file_name(location):
-    with pytest.raises(ConfigError, match="file name"):
-        local_location(location, "folder")
+def test_data_dir_holds_files_by_their_last_names(location, path):
+    assert local_location(location, "folder") == path
+
+
+@pytest.mark.parametrize("location", ["https://host/a/..", "https://host/%2e%2e", "https://host/a%2f..%2f.."])
+def test_a_last_name_never_leaves_the_folder(location):
+    assert local_location(location, "folder") == "folder"
 
 
 def test_urls_are_told_from_paths():
@@ -151,16 +162,16 @@ def test_ingest_defaults_and_bounds():
             IngestConfig(**wrong)
 
 
-@pytest.mark.parametrize("name", ["tiles.tsv", "sdss_tiles.tsv"])
-def test_the_tables_of_the_repository_are_valid(repository, name):
-    rows = load_tiles(repository / "config" / name)
+def test_the_table_of_the_sdss_frame_is_valid(repository):
+    (row,) = load_tiles(repository / "config/sdss_tiles.tsv")
 
-    if name == "tiles.tsv":
-        assert rows == []
-    else:
-        (row,) = rows
-        assert is_url(row.image)
-        assert row.sha256
-        assert is_url(row.reference)
-        assert row.reference_sha256
-        assert (row.survey, row.zero_point_mag, row.background) == ("sdss_r", 22.5, "subtracted")
+    assert is_url(row.image)
+    assert row.sha256
+    assert is_url(row.reference)
+    assert row.reference_sha256
+    assert (row.survey, row.zero_point_mag, row.background) == ("sdss_r", 22.5, "subtracted")
+
+
+def test_the_table_to_fill_in_has_the_columns_of_a_tile_and_no_row(repository):
+    with pytest.raises(ConfigError, match="one row at least"):
+        load_tiles(repository / "config/tiles.tsv")

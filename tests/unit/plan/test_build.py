@@ -1,5 +1,7 @@
 """What changes which version, and what is planned at all."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -200,19 +202,28 @@ def test_tiles_count_by_declared_checksum_not_by_place(planned):
     first = planned(rows).artifact("ingest", "a").recipe.version
     rows = write_tiles([f"a\tsdss_r\ttwo/a.fits\t{SHA}\t\t"])
     assert planned(rows).artifact("ingest", "a").recipe.version == first
+    Path("three").mkdir()
     assert planned({**rows, "data_dir": "three"}).artifact("ingest", "a").recipe.version == first
     rows = write_tiles([f"a\tsdss_r\tone/a.fits\t{'1' * 64}\t\t"])
     assert planned(rows).artifact("ingest", "a").recipe.version != first
 
 
-def test_tiles_without_checksum_count_by_size_and_time(planned, tmp_path):
+def test_tiles_without_checksum_count_by_content(planned, tmp_path):
     rows = write_tiles(["a\tsdss_r\ta.fits\t\t\t"])
     missing = planned(rows).artifact("ingest", "a")
-    assert missing.missing() == {"image": "a.fits"}
+    assert missing.outside() == {"image": "a.fits"}
+    assert missing.recipe.parents["image"] == "missing"
     (tmp_path / "a.fits").write_text("something")
     there = planned(rows).artifact("ingest", "a")
-    assert there.missing() == {}
     assert there.recipe.version != missing.recipe.version
+    (tmp_path / "b.fits").write_text("something")
+    moved = planned(write_tiles(["a\tsdss_r\tb.fits\t\t\t"])).artifact("ingest", "a")
+    assert moved.recipe.version == there.recipe.version
+    status = (tmp_path / "b.fits").stat()
+    (tmp_path / "b.fits").write_text("Something")
+    os.utime(tmp_path / "b.fits", ns=(status.st_atime_ns, status.st_mtime_ns))
+    changed = planned(write_tiles(["a\tsdss_r\tb.fits\t\t\t"])).artifact("ingest", "a")
+    assert changed.recipe.version != there.recipe.version
 
 
 def test_urls_are_fetched_unless_a_folder_is_given(planned):
@@ -220,8 +231,10 @@ def test_urls_are_fetched_unless_a_folder_is_given(planned):
         [f"a\tsdss_r\thttp://localhost/x/a.fits\t{SHA}\thttp://localhost/ref.fits\tsdss_photoobj"]
     )
     plan = planned(rows)
-    assert [a.recipe.name for a in plan.of_stage("fetch")] == ["a.fits", "ref.fits"]
-    assert plan.artifact("ingest", "a").inputs["image"] == plan.artifact("fetch", "a.fits").file("file")
+    names = [fetched.recipe.name for fetched in plan.of_stage("fetch")]
+    assert [re.sub(r"-[0-9a-f]{10}\.", ".", name) for name in names] == ["a.fits", "ref.fits"]
+    assert plan.artifact("ingest", "a").inputs["image"] == plan.artifact("fetch", names[0]).file("file")
+    Path("folder").mkdir()
     local = planned({**rows, "data_dir": "folder"})
     assert not local.of_stage("fetch")
     assert local.artifact("ingest", "a").inputs["image"] == "folder/a.fits"
@@ -269,7 +282,8 @@ def test_blends_of_real_galaxies_are_tested_on_and_nothing_else(planned):
 
 def test_a_catalogue_of_galaxies_is_an_outside_file_and_may_lie_elsewhere(planned, tmp_path):
     missing = planned(REAL).artifact("simulate", "cosmos")
-    assert missing.missing() == {"catalogue": "cosmos.fits"}
+    assert missing.outside() == {"catalogue": "cosmos.fits"}
+    assert missing.recipe.parents["catalogue"] == "missing"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/cosmos.fits").write_text("galaxies")
     there = planned({**REAL, "data_dir": "elsewhere"}).artifact("simulate", "cosmos")
@@ -298,7 +312,8 @@ def test_cutouts_count_by_their_table_and_every_file(planned, tmp_path):
     with pytest.raises(ConfigError, match=r"table\.tsv, header"):
         planned(changes)
     (tmp_path / "table.tsv").unlink()
-    assert planned(changes).artifact("simulate", "cosmos").missing() == {"catalogue": "table.tsv"}
+    gone = planned(changes).artifact("simulate", "cosmos")
+    assert (gone.outside(), gone.recipe.parents) == ({"catalogue": "table.tsv"}, {"catalogue": "missing"})
 
 
 @pytest.mark.parametrize("name", ["test_blends", "real_blends"])

@@ -8,6 +8,7 @@ import pytest
 
 from skymill.errors import VersionError
 from skymill.plan.chunks import tiles_per_job
+from skymill.plan.places import fetched_name
 from skymill.provenance.record import FILENAME
 
 HEADER = "tile_id\tsurvey\timage\tsha256\treference\treference_format"
@@ -77,7 +78,7 @@ def test_an_artifact_is_found_by_its_name(chunked):
     for stage, name in [
         ("infer", "t3.injected.cnn"),
         ("ingest", "t4"),
-        ("fetch", "all.fits"),
+        ("fetch", fetched_name("http://localhost/all.fits", None)),
         ("infer", "sky.cnn"),
     ]:
         assert plan.artifact(stage, name) == alone.artifact(stage, name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from skymill.errors import DataError
 from skymill.plan.artifact import FILES
 from skymill.provenance.record import sha256
 from skymill.report.inventory import MAIN_FILES, Entry, Inventory, link_catalogues, write_manifest
@@ -14,6 +16,10 @@ from skymill.report.inventory import MAIN_FILES, Entry, Inventory, link_catalogu
 
 def entry(stage="baseline", name="field.sep", folder="x", **record):
     return Entry(stage, name, "0" * 10, Path(folder), {"rows": 1, "wall_time_s": 2.0, **record})
+
+
+def catalogues_of(inventory: Inventory) -> dict[str, Path]:
+    return {entry.name: entry.main for entry in inventory.catalogues()}
 
 
 def test_main_files_are_those_of_the_plan():
@@ -86,12 +92,12 @@ def test_checksum_is_taken_from_the_file_where_the_record_has_none(tmp_path: Pat
 
 
 def test_links_lead_to_the_catalogues_by_relative_paths(inventory, tmp_path: Path):
-    links = link_catalogues(tmp_path / "catalogues", inventory)
+    links = link_catalogues(tmp_path / "catalogues", catalogues_of(inventory))
 
-    assert links["field.injected.sep"] == "field.injected.sep.parquet"
+    assert links["field.injected.sep"] == tmp_path / "catalogues/field.injected.sep.parquet"
     assert len(links) == len(inventory.catalogues()) == 18
     for catalogue in inventory.catalogues():
-        link = tmp_path / "catalogues" / links[catalogue.name]
+        link = links[catalogue.name]
         assert not link.readlink().is_absolute()
         assert link.resolve() == catalogue.main.resolve()
 
@@ -100,7 +106,7 @@ def test_links_of_a_former_run_go_and_files_stay(inventory, tmp_path: Path):
     (tmp_path / "old.parquet").symlink_to("nowhere")
     (tmp_path / "mine.txt").write_text("keep")
 
-    link_catalogues(tmp_path, inventory)
+    link_catalogues(tmp_path, catalogues_of(inventory))
 
     assert not (tmp_path / "old.parquet").is_symlink()
     assert (tmp_path / "mine.txt").read_text() == "keep"
@@ -111,8 +117,28 @@ def test_a_name_from_outside_is_never_a_path(name: str, tmp_path: Path):
     (tmp_path / "catalogue.parquet").write_bytes(b"")
     folder = tmp_path / "links"
 
-    links = link_catalogues(folder, Inventory([entry(name=name, folder=tmp_path)]))
+    links = link_catalogues(folder, {name: tmp_path / "catalogue.parquet"})
 
-    assert [path.name for path in folder.iterdir()] == list(links.values())
-    assert not set("/<>\n") & set(links[name])
-    assert not links[name].startswith(".")
+    assert list(folder.iterdir()) == list(links.values())
+    assert not set("/<>\n") & set(links[name].name)
+    assert not links[name].name.startswith(".")
+
+
+def test_copies_of_links_become_links_again(inventory, tmp_path: Path):
+    links = link_catalogues(tmp_path / "run/catalogues", catalogues_of(inventory))
+    shutil.copytree(tmp_path / "run", tmp_path / "copy", symlinks=False)
+    copied = tmp_path / "copy/catalogues/field.sep.parquet"
+    assert not copied.is_symlink()
+
+    again = link_catalogues(tmp_path / "copy/catalogues", catalogues_of(inventory))
+
+    assert again.keys() == links.keys()
+    assert copied.is_symlink()
+    assert copied.resolve() == links["field.sep"].resolve()
+
+
+def test_a_folder_that_cannot_hold_links_is_named(inventory, tmp_path: Path):
+    (tmp_path / "catalogues").write_text("a file")
+
+    with pytest.raises(DataError, match="catalogues: expected a folder for links to the catalogues"):
+        link_catalogues(tmp_path / "catalogues", catalogues_of(inventory))
