@@ -44,5 +44,5 @@ rule all:
     default_target: True
     input:
         rules.report.output,
-        plan.products(*STAGES),
+        plan.gone(*STAGES),
     localrule: True

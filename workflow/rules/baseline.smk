@@ -8,7 +8,7 @@
 
 rule baseline:
     input:
-        plan.products("baseline"),
+        plan.targets("baseline"),
     localrule: True
 
 

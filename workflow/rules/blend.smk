@@ -8,7 +8,7 @@
 
 rule blend:
     input:
-        plan.products("blend"),
+        plan.targets("blend"),
     localrule: True
 
 

@@ -7,7 +7,7 @@
 
 rule bound:
     input:
-        plan.products("bound"),
+        plan.targets("bound"),
     localrule: True
 
 

@@ -54,7 +54,7 @@ def tallied(wildcards):
 
 def survey_catalogues(wildcards):
     """Survey catalogues, looked up when they are asked for."""
-    return [path for made in plan.surveys.artifacts.values() for path in made.products()]
+    return [made.main for made in plan.surveys.artifacts.values()]
 
 
 def catalogues_of_tiles(wildcards):

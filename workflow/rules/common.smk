@@ -14,6 +14,7 @@ sys.path.insert(0, str(BASE / "src"))
 
 from skymill.config.run import load_config
 from skymill.errors import SkymillError
+from skymill.plan.adopt import adopt_results, settle
 from skymill.plan.artifact import ARTIFACTS, BLEND_DATASETS, FAILURES, STAGES
 from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
@@ -35,17 +36,20 @@ except SkymillError as error:
 
 if workflow.is_main_process:
     outside.hand_to_jobs()
+    adopt_results()
     plan.chunks.forget_untrue()
 
 
 onsuccess:
     if workflow.is_main_process:
+        settle()
         for path in closing(plan, workflow.dag_settings.targets):
             print(path)
 
 
 onerror:
     if workflow.is_main_process:
+        settle()
         plan.chunks.forget_failed()
 
 

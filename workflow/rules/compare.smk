@@ -7,7 +7,7 @@
 
 rule compare:
     input:
-        plan.products("compare"),
+        plan.targets("compare"),
     localrule: True
 
 

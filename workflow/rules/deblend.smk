@@ -8,7 +8,7 @@
 
 rule deblend:
     input:
-        plan.products("deblend"),
+        plan.targets("deblend"),
     localrule: True
 
 

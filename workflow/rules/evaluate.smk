@@ -7,7 +7,7 @@
 
 rule evaluate:
     input:
-        plan.products("evaluate"),
+        plan.targets("evaluate"),
     localrule: True
 
 

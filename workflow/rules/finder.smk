@@ -8,7 +8,7 @@
 
 rule finder:
     input:
-        plan.products("finder"),
+        plan.targets("finder"),
     localrule: True
 
 

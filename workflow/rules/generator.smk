@@ -11,7 +11,7 @@
 
 rule generator:
     input:
-        plan.products("generator"),
+        plan.targets("generator"),
     localrule: True
 
 

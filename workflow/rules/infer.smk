@@ -9,7 +9,7 @@
 
 rule infer:
     input:
-        plan.products("infer"),
+        plan.targets("infer"),
     localrule: True
 
 

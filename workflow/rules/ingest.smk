@@ -7,7 +7,7 @@
 
 rule ingest:
     input:
-        plan.products("ingest", "reference"),
+        plan.targets("ingest", "reference"),
     localrule: True
 
 

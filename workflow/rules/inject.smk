@@ -7,7 +7,7 @@
 
 rule inject:
     input:
-        plan.products("inject"),
+        plan.targets("inject"),
     localrule: True
 
 

@@ -8,7 +8,7 @@
 
 rule judge:
     input:
-        plan.products("judge"),
+        plan.targets("judge"),
     localrule: True
 
 

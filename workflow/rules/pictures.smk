@@ -8,7 +8,7 @@
 
 rule pictures:
     input:
-        plan.products("pictures"),
+        plan.targets("pictures"),
     localrule: True
 
 

@@ -7,12 +7,12 @@
 
 rule report:
     input:
-        products=plan.targets(*STAGES),
-        metrics=plan.targets("compare")[0],
+        products=plan.main_files(*STAGES),
+        metrics=plan.artifact("compare", run_config.run).file("metrics"),
         matched=plan.artifact("compare", run_config.run).file("matched"),
     output:
         page=report(
-            str(plan.face / "report.html"),
+            str(plan.page),
             category="Run",
             caption="../captions/report.rst",
         ),

@@ -11,13 +11,13 @@
 
 rule restorer:
     input:
-        plan.products("restorer"),
+        plan.targets("restorer"),
     localrule: True
 
 
 rule restore:
     input:
-        plan.products("restore"),
+        plan.targets("restore"),
     localrule: True
 
 

@@ -8,7 +8,7 @@
 
 rule scene:
     input:
-        plan.products("scene"),
+        plan.targets("scene"),
     localrule: True
 
 

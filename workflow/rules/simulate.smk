@@ -9,7 +9,7 @@
 
 rule simulate:
     input:
-        plan.products("simulate"),
+        plan.targets("simulate"),
     localrule: True
 
 

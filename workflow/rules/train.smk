@@ -10,7 +10,7 @@
 
 rule train:
     input:
-        plan.products("train"),
+        plan.targets("train"),
     localrule: True
 
 

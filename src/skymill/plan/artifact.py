@@ -109,9 +109,20 @@ class Artifact:
         """Paths of all its files, by role."""
         return {role: self.file(role) for role in FILES[self.recipe.stage]}
 
-    def products(self) -> list[str]:
-        """Return the paths of all its files and of its record."""
-        return [*self.files().values(), f"{self.path}/{FILENAME}"]
+    @property
+    def main(self) -> str:
+        """Path of its main file."""
+        return self.file(next(iter(FILES[self.recipe.stage])))
+
+    def gone(self) -> list[str]:
+        """Return the paths of its files that are not there, the record's among them."""
+        products = [*self.files().values(), f"{self.path}/{FILENAME}"]
+        return [path for path in products if not Path(path).exists()]
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether its folder is there."""
+        return Path(self.path).is_dir()
 
     def outside(self) -> dict[str, str]:
         """Return the inputs that skymill did not make, by role; they may be missing, and have any name."""

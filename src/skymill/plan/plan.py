@@ -91,27 +91,29 @@ class Plan:
         yield from last
 
     def targets(self, *stages: str) -> list[str]:
+        """Return what a person who asks for some stages waits for: their main files, and what is gone."""
+        return [*self.main_files(*stages), *self.gone(*stages)]
+
+    def main_files(self, *stages: str) -> list[str]:
         """Return the main file of each artifact of some stages, and for tiles in chunks what ties these together."""
-        found = [
-            artifact.file(next(iter(FILES[stage]))) for stage in stages for artifact in self._whole(stage)
-        ]
+        found = [artifact.main for stage in stages for artifact in self._whole(stage)]
         return [*found, *self.chunks.tallies(*stages)]
 
-    def products(self, *stages: str) -> list[str]:
-        """Return all files of the artifacts of some stages, and for tiles in chunks what ties these together.
+    def gone(self, *stages: str) -> list[str]:
+        """Return the files that belong to artifacts that have been made, and are not there any more.
 
-        What a person asks for waits for all of them: Snakemake makes again what is gone, but it looks for nothing that
-        only other jobs read.
+        Of what it is asked for, Snakemake makes again what is missing; it looks for nothing that only finished jobs
+        have read. Of an artifact that is gone with its folder, the run's page says that it has been there.
         """
-        found = [path for stage in stages for artifact in self._whole(stage) for path in artifact.products()]
-        return [*found, *self.chunks.tallies(*stages)]
+        is_finished = self.page.exists()
+        artifacts = [artifact for stage in stages for artifact in self._whole(stage)]
+        return [path for made in artifacts if is_finished or made.is_begun for path in made.gone()]
 
     def catalogues(self) -> list[str]:
         """Return the networks' catalogues of the tiles as they are, without injected galaxies."""
         found = [artifact for artifact in self._whole("infer") if INJECTED not in artifact.recipe.name]
         tally = self.chunks.tally("infer", "tiles")
-        own = [path for artifact in found for path in artifact.products()]
-        return [*own, *([] if tally is None else [str(tally)])]
+        return [*(artifact.main for artifact in found), *([] if tally is None else [str(tally)])]
 
     def measured(self) -> dict[str, str]:
         """Return the paths of all catalogues by name, whether they are there or not, those of networks first."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from skymill.report.inventory import link_catalogues
 
-PAGE, CATALOGUES = "report.html", "catalogues"
+CATALOGUES = "catalogues"
 SHOWN = 20
 """Catalogues that are named one by one."""
 
@@ -18,6 +18,7 @@ class Run(Protocol):
     """What has to be known of a run: :class:`skymill.plan.plan.Plan`."""
 
     face: Path
+    page: Path
 
     def measured(self) -> Mapping[str, str]:
         """Return the paths of all catalogues by name."""
@@ -39,8 +40,8 @@ def closing(run: Run, targets: Collection[str]) -> list[str]:
         If the catalogues cannot be linked.
     """
     found = []
-    if not targets or {"all", "report", str(run.face / PAGE)} & set(targets):
-        found.append(str(run.face / PAGE))
+    if not targets or {"all", "report", str(run.page)} & set(targets):
+        found.append(str(run.page))
     if "catalog" in targets:
         found += _catalogues(run)
     return found
