@@ -191,6 +191,11 @@ class Plan:
         return RESULTS / self.config.run
 
     @property
+    def page(self) -> Path:
+        """The report."""
+        return self.face / "report.html"
+
+    @property
     def identity(self) -> str:
         """Hash of all that the report shows of the run: of thousands of tiles, through the comparison's version."""
         shown = {
