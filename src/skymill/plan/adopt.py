@@ -24,6 +24,7 @@ from skymill.provenance.code import package_stamp
 
 PLACE = RESULTS / "place.json"
 """Says in which folder the results were when a run last began or ended."""
+BENCHMARKS = RESULTS / "benchmarks"
 READERS = 4
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ def adopt_results() -> None:
     now = time.time()
     for folder in (*(made.folder for made in whole), *_pages(known)):
         _touch([folder, *folder.rglob("*")], now)
-    _touch(_manifests(known), now)
+    # Snakemake counts them among what a job makes.
+    _touch([*_manifests(known), *BENCHMARKS.rglob("*.tsv")], now)
     if whole:
         log.warning("%s was brought here: %d artifacts that this code has made are kept", RESULTS, len(whole))
     settle()
