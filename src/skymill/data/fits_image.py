@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,13 +76,15 @@ def verify_sha256(path: str | Path, expected: str | None) -> None:
     DataError
         If the file is missing or has another checksum.
     """
-    if not Path(path).is_file():
-        raise DataError(
-            path, expected="a file", found="none", remedy="Check the path in the tile table or data_dir."
-        )
+    remedy = "Check the path in the tile table or data_dir."
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file() raises at a name that is too long
+        raise DataError(path, expected="a file", found="none", remedy=remedy)
     if expected is None:
         return
-    found = sha256(path)
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise DataError(path, expected="a file that can be read", found=str(error), remedy=remedy) from error
     if found != expected:
         raise DataError(
             path,
