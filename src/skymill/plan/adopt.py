@@ -41,7 +41,9 @@ def adopt_results() -> None:
         return
     found = [made for made in list_artifacts(RESULTS) if (made.record or {}).get("code") == package_stamp()]
     with ThreadPoolExecutor(READERS) as readers:
-        whole = [made for made, is_whole in zip(found, readers.map(_is_whole, found), strict=True) if is_whole]
+        whole = [
+            made for made, is_whole in zip(found, readers.map(_is_whole, found), strict=True) if is_whole
+        ]
     known = {(made.stage, made.name, made.version) for made in whole}
     now = time.time()
     for folder in (*(made.folder for made in whole), *_pages(known)):
@@ -74,7 +76,8 @@ def _noted() -> Any:
 def _is_whole(made: Artifact) -> bool:
     files: Mapping[str, str] = made.record["outputs"]
     return all(
-        (path := made.folder / name).is_file() and sha256(path) == recorded for name, recorded in files.items()
+        (path := made.folder / name).is_file() and sha256(path) == recorded
+        for name, recorded in files.items()
     )
 
 
@@ -92,8 +95,9 @@ def _manifests(known: set[tuple[str, str, str]]) -> Iterator[Path]:
 def _pages(known: set[tuple[str, str, str]]) -> Iterator[Path]:
     """Give the folders of runs whose page shows only what is known."""
     for path in RESULTS.glob("*/manifest.json"):
-        rows = _read(path)
-        named = {tuple(_item(row, key) for key in ("stage", "name", "version")) for row in rows or ()}
+        found = _read(path)
+        rows = found if isinstance(found, list) else []
+        named = {tuple(_item(row, key) for key in ("stage", "name", "version")) for row in rows}
         if named and named <= known:
             yield path.parent
 
