@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.catalog.match import match_positions
@@ -18,7 +19,7 @@ from skymill.data.tile import MaskBit, Tile
 from skymill.detectors.build import build_detector
 from skymill.errors import DataError
 from skymill.ingest.ingest import Sources, make_tile
-from skymill.plan.tiles import PLACES
+from skymill.plan.tiles import ELSEWHERE
 
 SEP = SepConfig(kind="sep", setting="plain").recipe_params()
 
@@ -30,7 +31,7 @@ def ingest(repository: Path, make_case: Callable[[str], Path]):
     def made(case: str, tile_id: str) -> tuple[Tile, dict[str, Any]]:
         folder = make_case(case)
         row = next(row for row in load_tiles(folder / "tiles.tsv") if row.tile_id == tile_id)
-        facts = TileFacts.model_validate({k: v for k, v in row.model_dump().items() if k not in PLACES})
+        facts = TileFacts.model_validate({k: v for k, v in row.model_dump().items() if k not in ELSEWHERE})
         survey = load_survey(row.survey, repository / "config" / "surveys")
         files = {role: name and folder / name for role, name in row.model_dump().items() if role in FILES}
         return make_tile(facts, survey, IngestConfig(), Sources(**files))
@@ -87,6 +88,27 @@ def test_every_unit_gives_the_same_catalogue(ingest, name):
     # The zero-point of the table is rounded to 1e-4 mag.
     for column in ("flux", "flux_err", "a", "b"):
         np.testing.assert_allclose(other[column], one[column], rtol=2e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("power", [-30, -15, 10, 30])
+def test_values_of_any_size_give_the_same_catalogue(ingest, make_case, repository, tmp_path, power, kind):
+    (row,) = (row for row in load_tiles(make_case("cgs_units") / "tiles.tsv") if row.tile_id == "eps")
+    for role in ("image", "rms"):
+        with fits.open(make_case("cgs_units") / getattr(row, role)) as (hdu,):
+            scaled = (hdu.data.astype(np.float64) * 10.0**power).astype(kind)
+            fits.writeto(tmp_path / f"{role}.fits", scaled, hdu.header)
+    facts = {key: value for key, value in row.model_dump().items() if key not in ELSEWHERE}
+    facts["zero_point_mag"] = row.zero_point_mag + 2.5 * power
+    survey = load_survey(row.survey, repository / "config" / "surveys")
+    sources = Sources(image=tmp_path / "image.fits", rms=tmp_path / "rms.fits", mask=None)
+    tile, _ = make_tile(TileFacts.model_validate(facts), survey, IngestConfig(), sources)
+
+    one, other = detect(ingest("cgs_units", "eps")[0]), detect(tile)
+
+    assert len(one) == len(other) == 25
+    for column in ("x", "y", "flux", "flux_err", "a", "b"):
+        np.testing.assert_allclose(other[column], one[column], rtol=1e-4)
 
 
 def test_errors_are_right_with_a_map_of_the_total_noise(ingest, make_case):
