@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+NO_SHARED_DATA = "the shared real data are not at"
+MAY_SKIP = ("needs a CUDA device", NO_SHARED_DATA)
+"""Beginnings of the reasons for which a test may be skipped where all tests have to run (--all-must-run)."""
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost", ""}
 
@@ -26,13 +31,45 @@ settings.register_profile("skymill", derandomize=True, deadline=None, database=N
 settings.load_profile("skymill")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which a skipped test is a failure."""
+    help_text = f"fail if a test is skipped, but for: {', '.join(MAY_SKIP)} …"
+    parser.addoption("--all-must-run", action="store_true", help=help_text)
+
+
+def _wrongly_skipped(config: pytest.Config) -> Counter[str]:
+    """Count the reasons of skipped tests that are not among those for which a test may be skipped."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = terminal.stats.get("skipped", []) if terminal and config.getoption("--all-must-run") else []
+    reasons = (str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    return Counter(reason for reason in reasons if not reason.startswith(MAY_SKIP))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which tests were skipped that have to run."""
+    absent = sum(
+        NO_SHARED_DATA in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])
+    )
+    if absent:
+        terminalreporter.write_line(f"{absent} tests were not run: {NO_SHARED_DATA} …", yellow=True)
+    for reason, count in _wrongly_skipped(config).items():
+        terminalreporter.write_line(f"FAILED --all-must-run: {count} skipped: {reason}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a test was skipped that has to run."""
+    if session.exitstatus == pytest.ExitCode.OK and _wrongly_skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the shared real data: ``../shared/data`` beside the checkout, or ``$SKYMILL_SHARED_DATA``."""
     default = REPOSITORY.parent / "shared" / "data"
     folder = Path(os.environ.get("SKYMILL_SHARED_DATA", default))
     if not folder.is_dir():
-        pytest.skip(f"the shared real data are not at {folder} (set SKYMILL_SHARED_DATA to their folder)")
+        pytest.skip(f"{NO_SHARED_DATA} {folder} (set SKYMILL_SHARED_DATA to their folder)")
     return folder
 
 
