@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
+
+LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+LONGEST = 1500
+"""Characters of what a library says that are shown; :attr:`SkymillError.found` holds all of it."""
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line that any terminal shows: lines are joined, control characters are escaped."""
+    joined = LINE_ENDS.sub(" ", text.strip())
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in joined
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    part = LONGEST // 2
+    return f"{text[:part]} … ({len(text) - 2 * part} characters left out) … {text[-part:]}"
 
 
 class SkymillError(Exception):
@@ -30,8 +50,8 @@ class SkymillError(Exception):
 
     def __str__(self) -> str:
         """One line: the place, what was expected, what was found, what to do."""
-        line = f"{self.where}: expected {self.expected}, found {self.found}."
-        return f"{line} {self.remedy}".rstrip()
+        line = f"{self.where}: expected {self.expected}, found {_shortened(one_line(self.found))}."
+        return one_line(f"{line} {self.remedy}")
 
 
 class ConfigError(SkymillError):

@@ -45,3 +45,24 @@ def test_an_error_can_be_copied(duplicate):
     error = DataError("tile.fits", expected="two axes", found="three", remedy="Name the plane.")
 
     assert str(duplicate(error)) == str(error)
+
+
+@pytest.mark.parametrize(
+    "text", ["two\nlines", "a\r\nb", "a\0b", "\x1b[31mred", "a\u2028b", "a\x85b", "\udcff"]
+)
+def test_every_message_is_one_line_that_a_terminal_shows(text: str):
+    error = DataError(f"{text}.fits", expected=text, found=text, remedy=text)
+
+    assert len(str(error).splitlines()) == 1
+    assert str(error).isprintable()
+    assert (error.found, error.where) == (text, f"{text}.fits")
+
+
+def test_what_a_library_says_is_shortened_but_kept():
+    error = DataError("a.fits", expected="b", found="start" + "x" * 10_000 + "end")
+
+    assert len(str(error)) < 2_000
+    assert "startxx" in str(error)
+    assert "xxend" in str(error)
+    assert "characters left out" in str(error)
+    assert len(error.found) == 10_008

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from skymill.errors import DataError
-from skymill.joblog import job_log
+from skymill.joblog import job_log, times_begun
 
 
 @pytest.fixture(autouse=True)
@@ -55,13 +55,33 @@ def test_skymill_error_is_one_line_and_status_1(tmp_path: Path):
     assert line.endswith("ERROR skymill: tile.fits: expected two axes, found three.")
 
 
-def test_other_errors_keep_their_traceback(tmp_path: Path):
+def test_other_errors_are_one_line_and_keep_their_traceback(tmp_path: Path):
     path = tmp_path / "job.log"
-    with pytest.raises(ZeroDivisionError), job_log(path):
+    with pytest.raises(SystemExit) as stop, job_log(path, tmp_path / "failures/tile.txt"):
         1 / 0  # noqa: B018
 
-    assert "Traceback" in path.read_text()
-    assert "ZeroDivisionError" in path.read_text()
+    assert stop.value.code == 1
+    (line,) = path.read_text().splitlines()
+    assert "ZeroDivisionError: expected no such error, found division by zero." in line
+    assert str(tmp_path / "job.traceback.txt") in line
+    assert "Traceback" in (tmp_path / "job.traceback.txt").read_text()
+    assert (tmp_path / "failures/tile.txt").read_text().strip() in line
+
+
+def test_a_job_that_is_killed_leaves_a_note(tmp_path: Path):
+    script = (
+        "import os, signal, sys\n"
+        "from skymill.joblog import job_log\n"
+        "with job_log('job.log', 'failures/tile.txt'):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for times in (1, 2):
+        subprocess.run([sys.executable, "-c", script], cwd=tmp_path)
+        assert times_begun(tmp_path / "failures/tile.txt") == times
+    with job_log(tmp_path / "job.log", tmp_path / "failures/tile.txt"):
+        assert times_begun(tmp_path / "failures/tile.txt") == 3
+    assert times_begun(tmp_path / "failures/tile.txt") == 0
+    assert not list((tmp_path / "failures").iterdir())
 
 
 def test_an_interrupt_is_not_swallowed(tmp_path: Path):

@@ -19,6 +19,11 @@ from skymill.plan.artifact import ARTIFACTS, BLEND_DATASETS, FAILURES, STAGES
 from skymill.plan.available import missing_detectors
 from skymill.plan.build import build_plan
 from skymill.plan.chunks import CHUNKS
+from skymill.plan.failures import (
+    forget_begun,
+    is_interrupted,
+    leave_reasons_of_killed,
+)
 from skymill.plan.library import Later, hand_to_jobs, run_began
 from skymill.plan.outside import OutsideFiles
 from skymill.provenance.code import code_stamp
@@ -40,6 +45,11 @@ if workflow.is_main_process:
     plan.chunks.forget_untrue()
 
 
+onstart:
+    if workflow.is_main_process:
+        forget_begun()
+
+
 onsuccess:
     if workflow.is_main_process:
         settle()
@@ -50,6 +60,9 @@ onsuccess:
 onerror:
     if workflow.is_main_process:
         settle()
+        if not is_interrupted(log):
+            for reason in leave_reasons_of_killed():
+                print(reason, file=sys.stderr)
         plan.chunks.forget_failed()
 
 

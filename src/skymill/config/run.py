@@ -335,8 +335,7 @@ def load_config(source: str | Path | Mapping[str, Any]) -> RunConfig:
     Raises
     ------
     ConfigError
-        One line for each wrong key: where it is, what was expected, what was found and, for unknown keys, which
-        there are.
+        Naming each wrong key: where it is, what was expected, what was found and, for unknown keys, which there are.
     """
     name, values = ("config", source) if isinstance(source, Mapping) else (str(source), _read(Path(source)))
     try:
@@ -345,7 +344,7 @@ def load_config(source: str | Path | Mapping[str, Any]) -> RunConfig:
         raise ConfigError(
             name,
             expected="a valid configuration (config/README.md describes every key)",
-            found="\n".join(["", *(f"  {_explain(item)}" for item in error.errors(include_url=False))]),
+            found="; ".join(_explain(item) for item in error.errors(include_url=False)),
         ) from None
 
 

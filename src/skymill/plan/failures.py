@@ -3,9 +3,56 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
+from skymill.errors import SkymillError
+from skymill.joblog import BEGUN, leave_reason
 from skymill.plan.artifact import FAILURES, Artifact
+
+REASON = ".txt"
+ON_REQUEST = "Terminating processes on user request"
+"""Snakemake's words (9.13 to 9.27) when it is interrupted."""
+
+
+def forget_begun() -> None:
+    """Remove the notes of what former runs worked on: these were killed as a whole, which is no job's fault."""
+    for note in _notes():
+        note.unlink(missing_ok=True)
+
+
+def leave_reasons_of_killed() -> list[str]:
+    """Turn the notes that a run's jobs have left into reasons; returns these.
+
+    When all jobs of a run have ended, a note that is still there is of one that was killed: by a signal, for its
+    memory or at its time limit.
+    """
+    reasons = []
+    for note in _notes():
+        killed = SkymillError(
+            f"{note.parent.name} {note.name.removesuffix(BEGUN)}",
+            expected="its job to end",
+            found="that it was killed: by a signal, for its memory or at its time limit",
+            remedy=f"The end of its log in results/logs/{note.parent.name} may say more.",
+        )
+        reasons.append(str(killed))
+        leave_reason(note.with_suffix(REASON), str(killed))
+        note.unlink(missing_ok=True)
+    return reasons
+
+
+def is_interrupted(snakemake_logs: Iterable[str | Path]) -> bool:
+    """Whether a person has stopped a run, by what Snakemake has written in its own logs.
+
+    The jobs that it ended with itself have not failed.
+    """
+    texts = (Path(path).read_text(encoding="utf-8", errors="replace") for path in snakemake_logs)
+    return any(ON_REQUEST in text for text in texts)
+
+
+def _notes() -> Iterator[Path]:
+    return FAILURES.glob(f"*/*{BEGUN}")
 
 
 class Failures:
@@ -52,5 +99,6 @@ class Failures:
             return frozenset(
                 entry.name
                 for entry in entries
+                if entry.name.endswith(REASON)
                 if self.until_s is None or entry.stat().st_mtime <= self.until_s
             )

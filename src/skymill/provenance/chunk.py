@@ -1,19 +1,22 @@
 """The job of a chunk: many tiles' artifacts, one after the other, each as if it were alone.
 
-A tile that fails leaves its reason and the others go on; one whose artifact is as it would be made again is left alone.
+A tile that fails leaves its reason and the others go on, also where it kills the process that works on it; one whose
+artifact is as it would be made again is left alone.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from skymill.errors import DataError, SkymillError
-from skymill.joblog import leave_reason
+from skymill.errors import DataError
+from skymill.joblog import BEGUN, TRACEBACK, begun, leave_reason, reason_of, times_begun
+from skymill.provenance.apart import one_by_one
 from skymill.provenance.atomic import write_text
 from skymill.provenance.record import FILENAME, read_record, sha256
 
@@ -22,6 +25,8 @@ log = logging.getLogger(__name__)
 STAGE_CODE = "stage_code"
 """Item of a record: stamp of the code that its stage runs through, where one job makes many artifacts."""
 FAILURES_SHOWN = 10
+MOST_DEATHS = 2
+"""A member that has taken the whole job with it so often in one run is not tried again in it."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +116,50 @@ def make_chunk(
         If a manifest cannot be read or written.
     """
     failed_before = _failed_folders(manifests)
+    all_of_it = [Member(**{**values, "recipe": {**values["recipe"], STAGE_CODE: code}}) for values in members]
+    passed_on = {
+        member.name: failed_before[folder]
+        for member in all_of_it
+        for folder in _folders(member)
+        if folder in failed_before
+    }
+    # Reasons by name; None for what is there.
+    outcomes: dict[str, str | None] = dict(passed_on)
+    for member, reason in _make_all([member for member in all_of_it if member.name not in passed_on], make):
+        outcomes[member.name] = reason
     made, failed = {}, {}
-    for values in members:
-        member = Member(**{**values, "recipe": {**values["recipe"], STAGE_CODE: code}})
-        reason = next((failed_before[folder] for folder in _folders(member) if folder in failed_before), None)
-        is_own = reason is None
-        if is_own:
-            reason = _make(member, make)
-        if reason is None:
+    for member in all_of_it:
+        if (reason := outcomes[member.name]) is None:
             made[member.name] = member.described()
         else:
+            is_own = member.name not in passed_on
             failed[member.name] = {"folder": str(member.folder), "reason": reason, "is_own": is_own}
     log.info("%d of %d there", len(made), len(made) + len(failed))
     write_text(output, json.dumps({"made": made, "failed": failed}, indent=1) + "\n")
+
+
+def _make_all(
+    members: Sequence[Member], make: Callable[[Member], None]
+) -> Iterator[tuple[Member, str | None]]:
+    """Make members in a process of their own; gives each with the reason why it could not be made, or None."""
+    deaths = {member.name: times_begun(member.failure) for member in members}
+    tried = [member for member in members if deaths[member.name] < MOST_DEATHS]
+    # What has killed the whole job before is tried when all others are there.
+    tried.sort(key=lambda member: deaths[member.name])
+    for member, reason, death in one_by_one(tried, partial(_make, make)):
+        yield member, reason if death is None else _died(member, death)
+    for member in members:
+        if deaths[member.name] >= MOST_DEATHS:
+            yield member, _died(member, "the whole job was killed while it was worked on")
+
+
+def _died(member: Member, how: str) -> str:
+    """Leave the reason of a member that has killed the process."""
+    found = DataError(member.name, expected="it to be made", found=how)
+    log.error("%s", found)
+    leave_reason(member.failure, str(found))
+    Path(member.failure).with_suffix(BEGUN).unlink(missing_ok=True)
+    return str(found)
 
 
 def _folders(member: Member) -> list[str]:
@@ -137,20 +173,16 @@ def _failed_folders(manifests: Sequence[str | Path]) -> dict[str, str]:
     }
 
 
-def _make(member: Member, make: Callable[[Member], None]) -> str | None:
+def _make(make: Callable[[Member], None], member: Member) -> str | None:
     """Make a member unless it is as it should be; returns why it could not be made."""
-    if member.is_current():
-        reason = None
-    else:
+    reason = None
+    if not member.is_current():
         try:
-            make(member)
-            reason = None
-        except SkymillError as error:
-            log.error("%s: %s", member.name, error)
-            reason = str(error)
-        except Exception as error:
-            log.exception("%s: unexpected error", member.name)
-            reason = f"{member.name}: unexpected error: {type(error).__name__}: {error}"
+            with begun(member.failure):
+                make(member)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its reason is kept
+            reason = reason_of(error, Path(member.failure).with_suffix(TRACEBACK))
+            log.error("%s: %s", member.name, reason)
     leave_reason(member.failure, reason)
     return reason
 
@@ -177,13 +209,14 @@ def tally_tiles(manifests: Sequence[str | Path], output: str | Path) -> None:
         failed |= found["failed"]
     if failed:
         reasons = list(dict.fromkeys(entry["reason"] for entry in failed.values()))
-        more = "" if len(reasons) <= FAILURES_SHOWN else f"\n  and {len(reasons) - FAILURES_SHOWN} more"
+        for reason in reasons[:FAILURES_SHOWN]:
+            log.error("%s", reason)
+        if len(reasons) > FAILURES_SHOWN:
+            log.error("and %d more: results/failures", len(reasons) - FAILURES_SHOWN)
         raise DataError(
             f"{len(failed)} of {len(made) + len(failed)} tiles",
             expected="all to be made",
-            found="failures; the others are kept:\n  "
-            + "\n  ".join(reasons[:FAILURES_SHOWN]).rstrip(". ")
-            + more,
+            found="the failures above; the others are kept",
             remedy="Mend them and start again: only these are made. Or go on without: --config leave_out_failed=true",
         )
     write_text(output, json.dumps(made, indent=1) + "\n")

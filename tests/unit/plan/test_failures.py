@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from skymill.joblog import BEGUN
 from skymill.plan.artifact import Artifact
-from skymill.plan.failures import Failures
+from skymill.plan.failures import Failures, forget_begun, is_interrupted, leave_reasons_of_killed
 from skymill.provenance.recipe import Recipe
 
 
@@ -36,3 +37,30 @@ def test_only_what_was_asked_for_and_failed_before_the_run_is_left_out(failed, i
 def test_another_version_has_not_failed(failed):
     other = Artifact(Recipe("infer", "bad.cnn", {"seed": 2}))
     assert Failures(True).reason(other) == ""
+
+
+def test_what_a_killed_job_leaves_becomes_a_reason(failed):
+    bad, _ = failed
+    bad.failure().with_suffix(BEGUN).write_text("1\n")
+    (reason,) = leave_reasons_of_killed()
+    assert reason.startswith(
+        f"infer bad.cnn.{bad.recipe.version}: expected its job to end, found that it was killed"
+    )
+    assert "results/logs/infer" in reason
+    assert Failures(True).reason(bad) == reason
+    assert leave_reasons_of_killed() == []
+
+
+def test_a_note_alone_is_no_failure(failed):
+    _, good = failed
+    good.failure().with_suffix(BEGUN).write_text("1\n")
+    assert not Failures(True).leaves_out(good)
+    forget_begun()
+    assert leave_reasons_of_killed() == []
+
+
+def test_a_run_that_a_person_stops_is_told_by_snakemakes_log(tmp_path):
+    (tmp_path / "log").write_text("Error in rule train\n")
+    assert not is_interrupted([tmp_path / "log"])
+    (tmp_path / "log").write_text("Terminating processes on user request, this might take some time.\n")
+    assert is_interrupted([tmp_path / "log"])

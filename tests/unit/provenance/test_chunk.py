@@ -1,7 +1,11 @@
 """The job of a chunk: each member as if it were alone."""
 
+import ctypes
+import faulthandler
 import json
 import os
+import resource
+import signal
 
 import pytest
 
@@ -20,7 +24,7 @@ def chunk(tmp_path, monkeypatch):
 
 class Chunk:
     def __init__(self, folder):
-        self.folder, self.calls, self.names = folder, [], ["a", "b", "c"]
+        self.folder, self.names = folder, ["a", "b", "c"]
         for name in self.names:
             (folder / f"{name}.txt").write_text(name)
 
@@ -36,20 +40,36 @@ class Chunk:
     def output(self, name):
         return self.folder / self.member(name)["outputs"]["tile"]
 
+    @property
+    def calls(self):
+        """Names of the members that were worked on in the last run, in another process."""
+        return (self.folder / "calls.txt").read_text().split()
+
     def make(self, member):
-        self.calls.append(member.name)
+        with (self.folder / "calls.txt").open("a") as calls:
+            calls.write(f"{member.name}\n")
         text = (self.folder / member.inputs["image"]).read_text()
         if text == "soup":
             raise DataError(member.inputs["image"], expected="letters", found="soup")
         if text == "bug":
-            raise ZeroDivisionError("a bug")
+            raise ZeroDivisionError("a bug\nof two lines")
+        if text.startswith("SIG"):
+            os.kill(os.getpid(), signal.Signals[text])
+        if text == "segfault":
+            faulthandler.disable()
+            ctypes.string_at(0)
+        if text == "memory":
+            resource.setrlimit(resource.RLIMIT_AS, (2**32, resource.getrlimit(resource.RLIMIT_AS)[1]))
+            bytearray(2**33)
+        if text == "exit":
+            os._exit(3)
         with recording(member.recipe, member.folder, parents=member.inputs) as record:
             member.folder.mkdir(parents=True, exist_ok=True)
             (member.folder / "tile.fits").write_text(text)
             record.rows = 1
 
     def run(self, code="one", manifests=()):
-        self.calls = []
+        (self.folder / "calls.txt").write_text("")
         members = [self.member(name) for name in self.names]
         make_chunk(members, self.make, manifests=manifests, code=code, output="manifest.json")
         return json.loads((self.folder / "manifest.json").read_text())
@@ -100,13 +120,56 @@ def test_a_failed_tile_takes_no_other_along_and_leaves_its_reason(chunk):
     found = chunk.run()
     assert list(found["made"]) == ["c"]
     assert found["failed"]["a"]["reason"] == "a.txt: expected letters, found soup."
-    assert "unexpected error: ZeroDivisionError: a bug" in found["failed"]["b"]["reason"]
+    assert found["failed"]["b"]["reason"].startswith(
+        "ZeroDivisionError: expected no such error, found a bug of two lines. The traceback is in results/failures/"
+    )
+    assert "of two lines" in (chunk.folder / "results/failures/ingest/b.traceback.txt").read_text()
     reason = chunk.folder / "results/failures/ingest/a.txt"
     assert reason.read_text() == "a.txt: expected letters, found soup.\n"
     (chunk.folder / "a.txt").write_text("a")
     assert list(chunk.run()["failed"]) == ["b"]
     assert chunk.calls == ["a", "b"]
     assert not reason.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("SIGKILL", "killed by SIGKILL (too little memory, if nobody sent it)"),
+        ("SIGTERM", "killed by SIGTERM"),
+        ("segfault", "killed by SIGSEGV"),
+        ("exit", "ended with exit status 3"),
+        ("memory", "MemoryError: expected no such error"),
+    ],
+)
+def test_a_tile_that_kills_its_process_takes_no_other_along(chunk, text, words):
+    (chunk.folder / "b.txt").write_text(text)
+    found = chunk.run()
+    assert list(found["made"]) == ["a", "c"]
+    assert chunk.calls == ["a", "b", "c"]
+    assert words in found["failed"]["b"]["reason"]
+    (left,) = (chunk.folder / "results/failures/ingest").glob("b.txt")
+    assert left.read_text().strip() == found["failed"]["b"]["reason"]
+    assert not list((chunk.folder / "results/failures/ingest").glob("*.begun"))
+
+
+def test_an_interrupt_is_no_failure(chunk):
+    (chunk.folder / "b.txt").write_text("SIGINT")
+    with pytest.raises(KeyboardInterrupt):
+        chunk.run()
+    assert not (chunk.folder / "manifest.json").exists()
+    assert not list((chunk.folder / "results/failures/ingest").iterdir())
+
+
+@pytest.mark.parametrize(("deaths", "calls"), [(1, ["a", "c", "b"]), (2, ["a", "c"])])
+def test_what_has_killed_the_whole_job_is_tried_last_and_then_not_again(chunk, deaths, calls):
+    note = chunk.folder / "results/failures/ingest/b.begun"
+    note.parent.mkdir(parents=True)
+    note.write_text(f"{deaths}\n")
+    found = chunk.run()
+    assert chunk.calls == calls
+    assert ("b" in found["failed"]) == (deaths == 2)
+    assert not note.exists()
 
 
 def test_what_is_made_from_a_failed_tile_is_passed_over(chunk):
@@ -129,14 +192,14 @@ def test_the_tally_is_of_all_tiles(tmp_path):
     assert json.loads((tmp_path / "all.json").read_text()) == {"a": {"rows": 0}, "b": {"rows": 1}}
 
 
-def test_the_tally_fails_with_the_reasons_of_the_first_failures(tmp_path):
+def test_the_tally_fails_with_the_reasons_of_the_first_failures(tmp_path, caplog):
     failed = {f"t{n}": {"folder": f"{n}", "reason": f"soup {n}."} for n in range(12)}
     (tmp_path / "0.json").write_text(json.dumps({"made": {"a": {}}, "failed": failed}))
     with pytest.raises(DataError, match="12 of 13 tiles") as raised:
         tally_tiles([tmp_path / "0.json"], tmp_path / "all.json")
-    assert "soup 9" in str(raised.value)
-    assert "soup 10" not in str(raised.value)
-    assert "and 2 more" in str(raised.value)
+    said = [record.message for record in caplog.records]
+    assert said == [*(f"soup {n}." for n in range(10)), "and 2 more: results/failures"]
+    assert "\n" not in str(raised.value)
     assert "leave_out_failed=true" in str(raised.value)
     assert not (tmp_path / "all.json").exists()
 
