@@ -169,9 +169,10 @@ def _add_ship(commands) -> None:
 def _add_cancel(commands) -> None:
     command = commands.add_parser(
         "cancel",
-        help="cancel the Slurm jobs of a run that was killed, and unlock its folder",
-        description="Cancel your Slurm jobs that are named after a run in the folder's logs, wait until they have "
-        "ended, and unlock the folder. Refused while Snakemake runs there; one on another machine is not seen.",
+        help="end the jobs of a run that was killed, here or in Slurm, and unlock its folder",
+        description="End the jobs that a killed run has left on this machine, cancel your Slurm jobs that are named "
+        "after a run in the folder's logs, wait until they have ended, and unlock the folder. Refused while Snakemake "
+        "runs there; one on another machine is not seen.",
     )
     command.add_argument(
         "folder",
@@ -359,15 +360,18 @@ def ship(options: argparse.Namespace) -> int:
 
 def cancel(options: argparse.Namespace) -> int:
     """Clear up after a run that was killed."""
-    from skymill import slurm
+    from skymill import orphans, slurm
 
-    jobs = slurm.dead_jobs(options.folder)
+    jobs, processes = slurm.dead_jobs(options.folder), orphans.orphans(options.folder)
     for job in jobs:
         print(f"{job.number}  {job.state.lower()}  {job.run}")
+    for process in processes:
+        print(f"{process}  running  on this machine")
     if not options.dry_run:
         slurm.cancel(jobs)
+        orphans.end(processes)
         slurm.unlock(options.folder)
-        print(f"{len(jobs)} jobs cancelled, {options.folder} unlocked")
+        print(f"{len(jobs) + len(processes)} jobs cancelled, {options.folder} unlocked")
     return 0
 
 

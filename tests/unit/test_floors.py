@@ -18,7 +18,7 @@ FILES = sorted((SOURCE / "skymill").rglob("*.py"))
 # From the ground up; docs/architecture.md shows the same list.
 FLOORS = [
     {"registry", "rng", "errors", "joblog"},
-    {"provenance", "config", "metrics", "slurm"},
+    {"provenance", "config", "metrics", "slurm", "orphans"},
     {"models", "catalog", "data"},
     {"tasks", "blend", "simulate", "ingest", "survey"},
     {"training", "bound", "scene"},
