@@ -14,11 +14,11 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from skymill import __version__
 from skymill.errors import DataError
+from skymill.ingest.http import announced_length, checked_address, opener
 from skymill.provenance.atomic import atomic_path
 from skymill.provenance.record import recording
 
@@ -29,6 +29,14 @@ WAIT_S = 2.0
 """Pause after the first failed try; each later one is three times as long."""
 TIMEOUT_S = 60.0
 """Longest silence of the server."""
+ANSWER_S = 120.0
+"""Longest time from the question to the end of the answer's header, redirects included."""
+TRANSFER_S = 6 * 3600.0
+"""Longest transfer of a file."""
+LARGEST_BYTES = 100 * 10**9
+SLOWEST_BYTES_S = 1000
+"""A transfer that is slower for WINDOW_S is given up."""
+WINDOW_S = 60.0
 BLOCK_BYTES = 2**20
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 """Answers that may be better the next time (RFC 9110, section 15; RFC 6585, section 4)."""
@@ -81,13 +89,10 @@ def fetch(url: str, output: str | Path, sha256: str | None = None) -> str:
     Raises
     ------
     DataError
-        If the address cannot be reached, has no such file, breaks off, or the file has another checksum. The message
-        names the address, and nothing is left at `output`.
+        If the address cannot be reached, leads elsewhere, has no such file, breaks off, takes too long, or the file is
+        too large or has another checksum. The message names the address, and nothing is left at `output`.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise DataError(
-            url, expected="an http or https address", found=f"the scheme '{urlsplit(url).scheme}'"
-        )
+    checked_address(url)
     with atomic_path(output) as partial:
         found = _with_retries(url, partial)
         if sha256 is not None and found != sha256.lower():
@@ -122,7 +127,7 @@ def _download(url: str, partial: Path) -> str:
     """Write what `url` holds to `partial` and return its checksum."""
     digest = hashlib.sha256()
     with _answer(url) as response, partial.open("wb") as file:
-        for block in _blocks(response):
+        for block in _blocks(url, response):
             digest.update(block)
             file.write(block)
     return digest.hexdigest()
@@ -130,9 +135,10 @@ def _download(url: str, partial: Path) -> str:
 
 def _answer(url: str) -> HTTPResponse:
     # Some archives refuse Python's own name.
-    request = Request(url, headers={"User-Agent": f"skymill/{__version__}"})  # noqa: S310 - fetch() checked the scheme
+    request = Request(checked_address(url), headers={"User-Agent": f"skymill/{__version__}"})  # noqa: S310
     try:
-        return urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
+        with opener(ANSWER_S) as asking:
+            return asking.open(request, timeout=TIMEOUT_S)
     except HTTPError as error:
         with error:
             answer = f"the answer {error.code} {error.reason}"
@@ -145,20 +151,63 @@ def _answer(url: str) -> HTTPResponse:
         raise _TransferError(f"no answer ({_words(error)})") from error
 
 
-def _blocks(response: HTTPResponse) -> Iterator[bytes]:
+def _blocks(url: str, response: HTTPResponse) -> Iterator[bytes]:
     """Give the body in pieces; a body that ends before its announced length is an error."""
-    announced, got = response.headers.get("Content-Length"), 0
+    try:
+        announced = announced_length(response.headers)
+    except ValueError as error:
+        raise _TransferError(f"an answer with {error}") from None
+    pace = _Pace(url, announced)
     while True:
         try:
-            block = response.read(BLOCK_BYTES)
+            # What has come so far, and not a whole block, which a slow server never fills.
+            block = response.read1(BLOCK_BYTES)
         except (OSError, HTTPException) as error:
-            raise _TransferError(f"a transfer that broke off after {got} bytes ({_words(error)})") from error
+            raise _TransferError(
+                f"a transfer that broke off after {pace.got} bytes ({_words(error)})"
+            ) from error
         if not block:
             break
-        got += len(block)
+        pace.count(len(block))
         yield block
-    if announced is not None and got != int(announced):
-        raise _TransferError(f"a transfer that broke off after {got} of {announced} bytes")
+    if not pace.got:
+        raise _TransferError("an empty answer")
+    if announced is not None and pace.got != announced:
+        raise _TransferError(f"a transfer that broke off after {pace.got} of {announced} bytes")
+
+
+class _Pace:
+    """Counts a body's bytes, and gives up where there are too many, or they come too slowly."""
+
+    def __init__(self, url: str, announced: int | None) -> None:
+        self.url, self.got = url, 0
+        self.began = self.window_began = time.monotonic()
+        self.window_got = 0
+        self._check_size(announced or 0, "announced")
+
+    def count(self, size: int) -> None:
+        self.got += size
+        self.window_got += size
+        self._check_size(self.got, "sent")
+        now = time.monotonic()
+        if now - self.began > TRANSFER_S:
+            raise self._slow(f"{self.got} bytes in {now - self.began:.0f} s")
+        if (passed := now - self.window_began) >= WINDOW_S:
+            if self.window_got < SLOWEST_BYTES_S * passed:
+                raise self._slow(f"{self.window_got} bytes in {passed:.0f} s")
+            self.window_began, self.window_got = now, 0
+
+    def _check_size(self, size: int, how: str) -> None:
+        if size > LARGEST_BYTES:
+            raise DataError(
+                self.url,
+                expected=f"a file of at most {LARGEST_BYTES / 1e9:g} GB",
+                found=f"{size} bytes {how}",
+                remedy="Fetch it yourself, and name its folder with data_dir.",
+            )
+
+    def _slow(self, found: str) -> _TransferError:
+        return _TransferError(f"a transfer that is too slow: {found}")
 
 
 def _words(error: Exception) -> str:

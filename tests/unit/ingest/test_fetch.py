@@ -6,15 +6,20 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote, unquote
+from urllib.request import Request
 
 import pytest
 
 from skymill.errors import DataError
 from skymill.ingest import fetch as module
 from skymill.ingest.fetch import TRIES, fetch, fetch_file
+from skymill.ingest.http import Redirects
 from skymill.provenance.recipe import Recipe
 from skymill.provenance.record import read_record
 
@@ -237,3 +242,141 @@ def test_the_stage_leaves_nothing_when_it_fails(url, output):
         fetch_file(recipe, output)
 
     assert left(output) == []
+
+
+class Stranger(Handler):
+    """Answers as a server should not."""
+
+    def length(self) -> None:
+        """Content-Length as the address says."""
+        self.send(200, BODY, **{"Content-Length": unquote(self.path.partition("?")[2])})
+
+    def chain(self) -> None:
+        number = int(self.path.partition("?")[2])
+        self.send(302, length=0, Location=f"/chain?{number - 1}" if number else "/whole")
+
+    def circle(self) -> None:
+        self.send(307, length=0, Location=self.path)
+
+    def elsewhere(self) -> None:
+        self.send(301, length=0, Location=unquote(self.path.partition("?")[2]))
+
+    def drip(self) -> None:
+        self.send(200, b"", 1000)
+        self._drip()
+
+    def drip_of_header(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        self._drip()
+
+    def _drip(self) -> None:
+        try:
+            for _ in range(200):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.02)
+        except OSError:
+            return
+
+    def endless(self) -> None:
+        self.send(200)
+        try:
+            while True:
+                self.wfile.write(BODY)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def stranger(server, monkeypatch) -> ThreadingHTTPServer:
+    server.RequestHandlerClass = type("OneTest", (Stranger,), {"requests": [], "agents": set()})
+    return server
+
+
+@pytest.mark.parametrize("length", [f"{len(BODY)}, {len(BODY)}", f" {len(BODY)} "])
+def test_a_length_that_is_said_twice_is_one(stranger, url, output, length):
+    assert fetch(url(f"length?{quote(length)}"), output) == CHECKSUM
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "5000, 6000", "1e3", "0x10", "", "²", "99999999999"])
+def test_a_length_that_is_none_or_wrong_is_refused(stranger, url, output, length):
+    with pytest.raises(DataError, match=r"Content-Length of|broke off after"):
+        fetch(url(f"length?{quote(length)}"), output)
+    assert left(output) == []
+
+
+def test_some_redirects_are_followed_and_many_are_not(stranger, url, output):
+    assert fetch(url("chain?3"), output) == CHECKSUM
+    with pytest.raises(DataError, match="more than 5 redirects"):
+        fetch(url("chain?9"), output)
+    with pytest.raises(DataError, match="a circle of them"):
+        fetch(url("circle"), output)
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://host/a", "data:,x", "//", "http://", "gopher://x", "http://[::1"]
+)
+def test_a_redirect_leads_to_http_only(stranger, url, output, target):
+    with pytest.raises(DataError, match=r"expected (an http or https address|a file|a redirect)"):
+        fetch(url(f"elsewhere?{quote(target)}"), output)
+    assert left(output) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("https://host/a", "http://host/a", "expected a redirect to https"),
+        ("http://host/a", "http://127.0.0.1/a", "a redirect to this machine"),
+        ("http://host/a", "http://[::1]/a", "a redirect to this machine"),
+        ("http://host/a", "http://localhost/a", "a redirect to this machine"),
+        ("http://host/a", "http://169.254.169.254/a", "a redirect to this machine"),
+    ],
+)
+def test_a_redirect_leads_to_nothing_less_safe(before, after, words):
+    with pytest.raises(DataError, match=words):
+        Redirects().redirect_request(Request(before), None, 302, "", HTTPMessage(), after)  # noqa: S310
+
+
+def test_a_drip_is_given_up(stranger, url, output, monkeypatch):
+    monkeypatch.setattr(module, "WINDOW_S", 0.2)
+    with pytest.raises(DataError, match=r"a transfer that is too slow: [0-9]+ bytes in 0 s, 3 times"):
+        fetch(url("drip"), output)
+    assert left(output) == []
+
+
+def test_a_drip_of_the_header_is_given_up(stranger, url, output, monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_S", 0.2)
+    before = time.monotonic()
+    with pytest.raises(DataError, match=r"no answer|no connection"):
+        fetch(url("drip_of_header"), output)
+    assert time.monotonic() - before < 5
+
+
+def test_a_transfer_has_an_end(stranger, url, output, monkeypatch):
+    monkeypatch.setattr(module, "TRANSFER_S", 0.2)
+    with pytest.raises(DataError, match="a transfer that is too slow"):
+        fetch(url("endless"), output)
+
+
+def test_a_file_has_a_largest_size(stranger, url, output, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_BYTES", len(BODY) - 1)
+    for path, how in (("whole", "announced"), ("unannounced", "sent"), ("endless", "sent")):
+        with pytest.raises(DataError, match=f"expected a file of at most .* found [0-9]+ bytes {how}"):
+            fetch(url(path), output)
+    assert left(output) == []
+
+
+def test_other_letters_in_an_address_are_encoded(server, url, output):
+    assert fetch(url("whole/étoile à voir.fits?bande=α&b=%C3%A9"), output) == CHECKSUM
+    (path,) = server.RequestHandlerClass.requests
+    assert path == "/whole/%C3%A9toile%20%C3%A0%20voir.fits?bande=%CE%B1&b=%C3%A9"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://", "http:///a", "http://[::1", "http://host:port/", "http://host:99999/", "file:///a", "a.fits"],
+)
+def test_what_is_no_address_is_refused_at_once(address, output):
+    with pytest.raises(DataError, match="expected an http or https address") as caught:
+        fetch(address, output)
+    assert len(str(caught.value).splitlines()) == 1
