@@ -1,4 +1,4 @@
-"""A checksum of an HDF5 file's skeleton, behind its end.
+"""Checksums of an HDF5 file and of its skeleton, behind its end.
 
 Compressed pixels carry checksums that HDF5 compares when it reads them. Of what holds them together it compares some:
 one flipped bit elsewhere and it reads other numbers in silence, or ends the process with a segmentation fault. The
@@ -18,8 +18,8 @@ import numpy as np
 from skymill.errors import DataError
 
 MAGIC = b"skymill1"
-LENGTH = len(MAGIC) + 8 + 32
-"""Bytes at the very end: the magic word, the number of spans before it, the SHA-256."""
+LENGTH = len(MAGIC) + 8 + 32 + 32
+"""Bytes at the very end: the magic word, the number of spans before it, the SHA-256 of the file and of the skeleton."""
 
 
 def sealed(file: h5py.File) -> bytes:
@@ -27,12 +27,20 @@ def sealed(file: h5py.File) -> bytes:
     file.flush()
     spans = _pixel_spans(file)
     image = file.id.get_file_image()
-    tail = spans.astype("<u8").tobytes() + MAGIC + len(spans).to_bytes(8, "little")
+    whole = hashlib.sha256(image).digest()
+    tail = spans.astype("<u8").tobytes() + MAGIC + len(spans).to_bytes(8, "little") + whole
     return image + tail + _digest(image, spans, tail)
 
 
-def check_seal(path: str | Path) -> None:
+def check_seal(path: str | Path, with_pixels: bool = False) -> None:
     """Refuse a file whose skeleton is not as it was written; files without a seal are older and pass.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    with_pixels : bool
+        Whether to look at the pixels, too, which HDF5 compares when it reads them: all of the file is read.
 
     Raises
     ------
@@ -42,7 +50,7 @@ def check_seal(path: str | Path) -> None:
         If it cannot be read, or is empty.
     """
     with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        is_whole = _is_whole(content)
+        is_whole = _is_whole(content, with_pixels)
     if not is_whole:
         raise DataError(
             path,
@@ -52,7 +60,7 @@ def check_seal(path: str | Path) -> None:
         )
 
 
-def _is_whole(content: mmap.mmap) -> bool:
+def _is_whole(content: mmap.mmap, with_pixels: bool) -> bool:
     foot = content[-LENGTH:]
     if not foot.startswith(MAGIC):
         return True
@@ -61,6 +69,8 @@ def _is_whole(content: mmap.mmap) -> bool:
     if start < 0:
         return False
     spans = np.frombuffer(content[start : start + 16 * count], dtype="<u8").reshape(-1, 2)
+    if with_pixels and hashlib.sha256(memoryview(content)[:start]).digest() != foot[-64:-32]:
+        return False
     return _digest(content, spans, content[start : len(content) - 32], start) == foot[-32:]
 
 

@@ -116,7 +116,7 @@ def _check_cover(path: Path, starts: list[tuple[int, Path]], shapes: Mapping) ->
         with _reading(shard) as file:
             found = {name: (file[name].shape[1:], file[name].dtype) for name in file}
             count = len(file[next(iter(file))])
-            _read_through(file)
+            check_seal(shard, with_pixels=True)
         if start != expected or found != shapes:
             raise DataError(
                 shard,
@@ -216,13 +216,6 @@ def _unreadable(path: str | Path, error: Exception) -> DataError:
     )
 
 
-def _read_through(file: h5py.File) -> None:
-    """Read all stamps of a file once, so that their checksums are compared."""
-    for name in file:
-        for part in file[name].iter_chunks():
-            file[name][part]
-
-
 class StampSet:
     """n stamps of one size with named layers; reads what is asked for and never all at once.
 
@@ -297,10 +290,8 @@ class StampSet:
         try:
             return _read(dataset, index)
         except (OSError, RuntimeError) as error:
-            with _translated(self.path):
-                for shard in _shards_of(self.path, self._file):
-                    with _reading(shard) as file:
-                        _read_through(file)
+            for shard in _shards_of(self.path, self._file):
+                check_seal(shard, with_pixels=True)
             raise _unreadable(self.path, error) from error
 
     def _layer(self, name: str) -> h5py.Dataset:
