@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skymill.config.base import ConfigModel
@@ -138,7 +138,8 @@ def plain_weights(network: nn.Module) -> dict[str, Tensor]:
 def save_weights(path: str | Path, weights: dict[str, Tensor]) -> str:
     """Write weights as safetensors, whole or not at all; returns the file's checksum."""
     with atomic_path(path) as partial:
-        save_file(weights, partial)
+        # safetensors' own writing says "SafetensorError" when the disk is full.
+        partial.write_bytes(save(weights))
     return sha256(path)
 
 
