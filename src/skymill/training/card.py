@@ -162,8 +162,8 @@ def read_card(path: str | Path, kind: type[AnyCard] = Card) -> AnyCard:
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise DataError(path, expected="a model card", found=str(error)) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(path, expected="a model card", found=" ".join(str(error).split())) from error
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -228,8 +228,10 @@ def kind_on_card(path: str | Path, part: str) -> str:
     """
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))[part]["kind"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(path, expected=f"a model card with a {part}", found=str(error)) from error
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(
+            path, expected=f"a model card with a {part}", found=" ".join(str(error).split())
+        ) from error
 
 
 def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:
