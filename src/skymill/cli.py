@@ -117,13 +117,15 @@ def _add_diff(commands) -> None:
 def _add_verify(commands) -> None:
     command = commands.add_parser(
         "verify",
-        help="recompute checksums and versions of artifacts or releases",
+        help="recompute checksums and versions of artifacts, runs or releases",
         description="Check files against their recorded checksums, versions against recipes, and whether parents are "
         "still there. The exit status is 1 if a file has changed, is missing or should not be there, or a version is "
         "not its recipe's.",
     )
     command.add_argument(
-        "artifact", nargs="*", help="artifacts or folders of releases (default: all artifacts)"
+        "artifact",
+        nargs="*",
+        help="artifacts, folders of runs or releases (default: all artifacts, runs and chunks)",
     )
     _add_results(command)
     command.set_defaults(command=verify)
@@ -322,17 +324,24 @@ def verify(options: argparse.Namespace) -> int:
     """Check artifacts and releases."""
     from skymill.catalog.release import is_release, verify_release
     from skymill.provenance.artifacts import list_artifacts
+    from skymill.provenance.runs import is_run, run_folders, verify_chunks, verify_run
     from skymill.provenance.verify import verify as verify_artifacts
 
-    releases = [name for name in options.artifact if is_release(name)]
-    named = [_artifact(name, options.results) for name in options.artifact if name not in releases]
+    runs = [name for name in options.artifact if is_run(name)]
+    releases = [name for name in options.artifact if is_release(name) and name not in runs]
+    named = [_artifact(name, options.results) for name in options.artifact if name not in {*runs, *releases}]
+    if not options.artifact:
+        runs = run_folders(options.results)
     artifacts = named if options.artifact else list_artifacts(options.results)
     findings = list(verify_artifacts(options.results, artifacts))
+    findings += [finding for folder in runs for finding in verify_run(folder)]
+    findings += [] if options.artifact else verify_chunks(options.results)
     findings += [finding for folder in releases for finding in verify_release(folder)]
     for finding in findings:
         print(f"{'PROBLEM' if finding.is_problem else 'note'}  {finding.where}: {finding.what}")
     problems = sum(finding.is_problem for finding in findings)
-    print(f"{len(artifacts)} artifacts and {len(releases)} releases verified, {problems} problems")
+    counts = f"{len(artifacts)} artifacts, {len(runs)} runs and {len(releases)} releases"
+    print(f"{counts} verified, {problems} problems")
     return 1 if problems else 0
 
 

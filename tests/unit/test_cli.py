@@ -10,6 +10,8 @@ import pytest
 
 from skymill import __version__
 from skymill.cli import main
+from skymill.provenance.chunk import make_chunk
+from skymill.provenance.sums import write_sums
 
 COMMANDS = ["versions", "diff", "verify", "release", "ship", "cancel", "docs"]
 
@@ -161,7 +163,7 @@ def test_diff_of_files_without_records(run, tmp_path, two_runs):
 
 
 def test_verify_all(run, two_runs):
-    assert run("verify")[:2] == (0, "4 artifacts and 0 releases verified, 0 problems\n")
+    assert run("verify")[:2] == (0, "4 artifacts, 0 runs and 0 releases verified, 0 problems\n")
 
 
 def test_verify_finds_a_problem(run, two_runs):
@@ -186,10 +188,55 @@ def test_verify_says_that_a_parent_is_gone_and_is_content(run, two_runs):
     )
 
 
+def test_verify_without_results_says_so(run):
+    status, out, err = run("verify")
+
+    assert (status, out) == (1, "")
+    assert err.startswith("skymill: results: expected a results folder, found no such folder")
+
+
+@pytest.mark.parametrize("name", ["report.html", "manifest.json", "catalogues/a.parquet"])
+def test_verify_finds_a_changed_report(run, tmp_path, two_runs, write_manifest, name):
+    write_manifest("default", *two_runs[:2])
+    face = tmp_path / "results" / "default"
+    (face / "catalogues").mkdir()
+    (face / "catalogues" / "a.parquet").symlink_to(two_runs[1].folder / "catalogue.parquet")
+    (face / "report.html").write_text("page")
+    assert "note  results/default: has no SHA256SUMS" in run("verify")[1]
+    write_sums(face)
+    (face / "notes.txt").write_text("mine")
+    assert run("verify")[1].endswith("4 artifacts, 1 runs and 0 releases verified, 0 problems\n")
+    assert run("verify", "results/default")[0] == 0
+
+    (face / name).unlink()
+    (face / name).write_text("changed")
+    status, out, _ = run("verify")
+    assert status == 1
+    assert f"PROBLEM  results/default/{name}: has changed" in out
+    status, _, err = run("release", "one")
+    assert status == 1
+    assert name.removesuffix(".json") in err
+
+
+def test_verify_finds_a_damaged_chunk(run, tmp_path, two_runs):
+    path = tmp_path / "results" / "chunks" / "ingest" / "0-100.0123456789.json"
+    path.parent.mkdir(parents=True)
+    make_chunk([], print, manifests=[], code="one", output=path)
+    assert run("verify")[0] == 0
+    path.write_text(path.read_text().replace("made", "mede"))
+    status, out, _ = run("verify")
+
+    assert status == 1
+    assert "PROBLEM  results/chunks/ingest/0-100.0123456789.json: is damaged" in out
+
+
 def test_release_and_verify(run, tmp_path, two_runs, write_manifest):
     write_manifest("default", *two_runs[:2])
     assert run("release", "2026.1")[:2] == (0, "releases/2026.1\n")
-    assert run("verify", "releases/2026.1")[:2] == (0, "0 artifacts and 1 releases verified, 0 problems\n")
+    assert run("verify", "releases/2026.1")[:2] == (
+        0,
+        "0 artifacts, 0 runs and 1 releases verified, 0 problems\n",
+    )
 
     page = tmp_path / "releases" / "2026.1" / "README.md"
     page.chmod(0o644)

@@ -20,6 +20,7 @@ from skymill.data.stamps import Attributes, StampSet, write_shard
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
 from skymill.errors import ConfigError
+from skymill.provenance.record import check_inputs
 from skymill.rng import rng
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def blend_shard(
     DataError
         If a file cannot be read or written, or the tile has too little blank sky.
     """
-    params = recipe["params"]
+    params, tiles = recipe["params"], {"noise_tile": noise_tile} if noise_tile else {}
+    check_inputs({"stamps": galaxies_stamps, "truth": galaxies_truth, **tiles})
     config, survey = Composition.model_validate(params["blend"]), Survey.model_validate(params["survey"])
     population = Catalogue.read(galaxies_truth, "galaxies")
     galaxies = galaxies_of_side(population, params["side"], survey, max(config.group_sizes))

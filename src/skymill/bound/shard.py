@@ -19,6 +19,7 @@ from skymill.config.blend import NoiseConfig
 from skymill.data.survey import Survey, image_flux_to_njy, njy_to_image_flux
 from skymill.data.tile import Tile
 from skymill.errors import DataError
+from skymill.provenance.record import check_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +63,8 @@ def bound_shard(
     DataError
         If a file cannot be read or written, or a galaxy of a blend is not in the population.
     """
-    params = recipe["params"]
+    params, tiles = recipe["params"], {"noise_tile": noise_tile} if noise_tile else {}
+    check_inputs({"blends": blends, "galaxies": galaxies, **tiles})
     survey = Survey.model_validate(params["survey"])
     config = TypeAdapter(NoiseConfig).validate_python(params["noise"])
     noise = build_noise(config, survey, Tile.read(noise_tile) if noise_tile else None)

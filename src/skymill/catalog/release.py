@@ -20,10 +20,10 @@ from skymill.catalog.schema import schema_names
 from skymill.errors import DataError, VersionError
 from skymill.provenance.artifacts import ARTIFACTS, Artifact, read_artifact
 from skymill.provenance.record import FILENAME, sha256
+from skymill.provenance.sums import CHECKSUMS, folder_files, verify_sums, write_sums
 from skymill.provenance.verify import Finding, verify
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-CHECKSUMS = "SHA256SUMS"
 RECORD = "release.json"
 PAGE = "README.md"
 CATALOGUES = "catalogues"
@@ -108,11 +108,13 @@ def release(
     VersionError
         If a release of that name exists, or the name is not one.
     DataError
-        If an artifact is missing, is not what its record says, or the run has no catalogues.
+        If an artifact is missing, is not what its record says, the run has no catalogues, or its report, figures or
+        lists have changed since they were made.
     """
     _check_name(name, Path(to))
     artifacts = _artifacts_of(run, Path(results), stages)
     _check_intact(Path(results), artifacts)
+    _check_face(Path(results) / run)
     previous = last_release(to)
     with _built(Path(to) / name) as folder:
         entries = tuple(entry for artifact in artifacts for entry in _copied(artifact, folder))
@@ -191,6 +193,20 @@ def _check_intact(results: Path, artifacts: Sequence[Artifact]) -> None:
         )
 
 
+def _check_face(face: Path) -> None:
+    """Refuse a run whose report was changed; one that is older than its checksums passes."""
+    if not (face / CHECKSUMS).is_file():
+        return
+    problems = [finding for finding in verify_sums(face, is_closed=False) if finding.is_problem]
+    if problems:
+        raise DataError(
+            problems[0].where,
+            expected="the run's results as its report left them",
+            found=f"it {problems[0].what} ({len(problems)} problems in all)",
+            remedy="Delete it and make the report again.",
+        )
+
+
 @contextmanager
 def _built(target: Path) -> Iterator[Path]:
     """Give a folder beside `target` that takes its name when all is well and is removed when not."""
@@ -238,15 +254,9 @@ def _copy_schemas(entries: Sequence[Entry], folder: Path) -> None:
 
 def _seal(folder: Path) -> None:
     """Write the checksums of all files, then take away the right to write."""
-    files = _files(folder)
-    lines = [f"{sha256(folder / name)}  {name}\n" for name in files]
-    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-    for name in (*files, CHECKSUMS):
+    write_sums(folder)
+    for name in (*folder_files(folder), CHECKSUMS):
         (folder / name).chmod(READ_ONLY)
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def last_release(to: str | Path) -> Release | None:
@@ -281,15 +291,4 @@ def is_release(folder: str | Path) -> bool:
 
 def verify_release(folder: str | Path) -> Iterator[Finding]:
     """Recompute the checksums of a release; yields what differs."""
-    folder = Path(folder)
-    lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-    recorded = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
-    present = set(_files(folder)) - {CHECKSUMS}
-    for name in sorted({*recorded, *present}):
-        where = f"{folder}/{name}"
-        if name not in present:
-            yield Finding(where, "is missing")
-        elif name not in recorded:
-            yield Finding(where, f"is not in {CHECKSUMS}")
-        elif (found := sha256(folder / name)) != recorded[name]:
-            yield Finding(where, f"has changed: recorded sha256 {recorded[name]}, found {found}")
+    return verify_sums(folder)

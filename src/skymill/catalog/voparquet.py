@@ -5,6 +5,7 @@ Astropy reads them as ``parquet.votable``; TOPCAT, pandas and DuckDB read them a
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 VERSION_KEY = b"IVOA.VOTable-Parquet.version"
 CONTENT_KEY = b"IVOA.VOTable-Parquet.content"
+DIGEST_KEY = b"skymill.sha256"
 VOTABLE_TYPES = {
     "int32": "int",
     "int64": "long",
@@ -37,13 +39,17 @@ VOTABLE_TYPES = {
 
 def write(path: str | Path, table: Table, schema: Schema, params: Mapping[str, str | int | float]) -> None:
     """Write `table` with the schema's column metadata and `params` in the VOTable header, whole or not at all."""
-    arrays = {name: pa.array(np.asarray(table[name])) for name in schema.columns}
+    columns = {name: np.asarray(table[name]) for name in schema.columns}
+    arrays = {name: pa.array(values) for name, values in columns.items()}
     widths = {name: _width(table[name]) for name, column in schema.columns.items() if column.dtype == "str"}
     # Astropy's reader takes the length of text columns from these keys, and warns where they are missing.
     lengths = {f"table::len::{name}".encode(): str(width).encode() for name, width in widths.items()}
     metadata = {VERSION_KEY: b"1.0", CONTENT_KEY: _header(schema, params, len(table), widths), **lengths}
+    # Parquet has checksums of its pages and none of its footer.
+    metadata[DIGEST_KEY] = _digest(columns, metadata)
+    content = pa.table(arrays).replace_schema_metadata(metadata)
     with atomic_path(path) as partial:
-        pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), partial, compression="zstd")
+        pq.write_table(content, partial, compression="zstd", write_page_checksum=True)
 
 
 def read(path: str | Path) -> tuple[Table, dict[str, Any]]:
@@ -52,23 +58,50 @@ def read(path: str | Path) -> tuple[Table, dict[str, Any]]:
     Raises
     ------
     DataError
-        If the file is not Parquet with VOTable metadata.
+        If the file is not Parquet with VOTable metadata, or is damaged.
     """
     try:
-        content = pq.read_table(path)
-        header = (content.schema.metadata or {})[CONTENT_KEY]
-        votable = parse_votable(io.BytesIO(header), verify="ignore")
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        content = pq.read_table(path, page_checksum_verification=True)
+        metadata = dict(content.schema.metadata or {})
+        recorded = metadata.pop(DIGEST_KEY, None)
+        columns = {name: _to_numpy(content[name]) for name in content.column_names}
+        params = _params(metadata[CONTENT_KEY])
+        is_whole = recorded in (None, _digest(columns, metadata))
+    except Exception as error:
+        # Arrow, expat and astropy raise what suits the place of the damage.
         raise DataError(
             path,
             expected="a catalogue in Parquet with VOTable metadata",
-            found=f"{type(error).__name__}: {error}",
+            found=f"{type(error).__name__}: {' '.join(str(error).split())}",
         ) from error
-    columns = {name: _to_numpy(content[name]) for name in content.column_names}
-    resource = votable.resources[0]
+    if not is_whole:
+        raise DataError(
+            path,
+            expected="the catalogue as it was written",
+            found="another checksum: it was damaged or edited",
+            remedy="Delete it and run its stage again.",
+        )
+    return Table(columns, copy=False), params
+
+
+def _params(header: bytes) -> dict[str, Any]:
+    """Return the parameters of a VOTable header."""
+    resource = parse_votable(io.BytesIO(header), verify="ignore").resources[0]
     texts = {info.name: info.value for info in resource.infos}
     numbers = {param.name: np.asarray(param.value).item() for param in resource.params}
-    return Table(columns, copy=False), {**texts, **numbers}
+    return {**texts, **numbers}
+
+
+def _digest(columns: Mapping[str, np.ndarray], metadata: Mapping[bytes, bytes]) -> bytes:
+    """Return the SHA-256 of names, types and values of the columns and of the file's own metadata."""
+    found = hashlib.sha256()
+    for key, value in sorted(metadata.items()):
+        found.update(key + b"=" + value)
+    for name, values in columns.items():
+        is_text = values.dtype.kind in "OTU"
+        found.update(f"{name} {'text' if is_text else values.dtype.str} {len(values)}".encode())
+        found.update("\0".join(values.tolist()).encode() if is_text else np.ascontiguousarray(values).data)
+    return found.hexdigest().encode()
 
 
 def _width(column: Column) -> int:

@@ -21,7 +21,7 @@ from skymill.compare.shared import shared_records
 from skymill.compare.truth import read_truth
 from skymill.config.compare import CompareConfig
 from skymill.errors import DataError
-from skymill.metrics.record import MetricRecord, from_json, to_json
+from skymill.metrics.record import MetricRecord, read_records, to_json
 from skymill.provenance.atomic import write_text
 from skymill.provenance.record import recording
 
@@ -102,7 +102,7 @@ def compare_run(
     beside = {f"judged.{number}": path for number, path in enumerate(judged)}
     with recording(recipe, Path(metrics).parent, parents={**_parents(measured), **beside}) as record:
         tables, figures = _all_datasets(measured, config, int(params["seed"]))
-        figures += [figure for path in judged for figure in from_json(Path(path).read_text(encoding="utf-8"))]
+        figures += [figure for path in judged for figure in read_records(path)]
         parts = [Catalogue.empty("matched"), *tables]
         table = Catalogue.concatenate(parts, essentials(recipe))
         table.write(matched)

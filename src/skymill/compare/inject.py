@@ -109,11 +109,10 @@ def inject_tile(
     config = InjectConfig.model_validate(recipe["params"]["inject"])
     survey = Survey.model_validate(recipe["params"]["survey"])
     seed, draw = int(recipe["params"]["seed"]), int(recipe["params"]["draw"])
-    image, galaxies = Tile.read(tile), Catalogue.read(truth, "galaxies")
-    _check_scale(image, survey, tile)
-    with recording(
-        recipe, Path(output).parent, parents={"tile": tile, "stamps": stamps, "truth": truth}
-    ) as record:
+    parents = {"tile": tile, "stamps": stamps, "truth": truth}
+    with recording(recipe, Path(output).parent, parents=parents) as record:
+        image, galaxies = Tile.read(tile), Catalogue.read(truth, "galaxies")
+        _check_scale(image, survey, tile)
         chosen = choose(image, galaxies, _usable(galaxies, config, truth), config, seed, draw)
         with StampSet.open(stamps) as stamp_set:
             added = add_light(image, stamp_set, chosen, galaxies["mag"], survey.zero_point_mag, seed)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from astropy.io import fits
 
+from skymill.data.fits_sums import add_words, check_sums, sum_header, words_sum
 from skymill.data.sky import TABLE_NAMES, read_wcs, sky_positions, write_wcs
-from skymill.errors import DataError
+from skymill.errors import DataError, SkymillError
 from skymill.provenance.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -145,8 +146,10 @@ class Tile:
             for hdu in hdus[:2]:
                 _say_unit(hdu.header, self.meta)
         hdus += tables
+        primary = fits.PrimaryHDU().header
+        sum_header(primary, 0)
         with atomic_path(path) as partial, partial.open("wb") as file:
-            file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+            file.write(primary.tostring().encode("ascii"))
             for hdu in hdus:
                 _write_image(file, hdu)
 
@@ -155,26 +158,37 @@ class Tile:
         release(self.science, self.rms, self.mask)
 
     @classmethod
-    def read(cls, path: str | Path) -> Tile:
+    def read(cls, path: str | Path, header_only: bool = False) -> Tile:
         """Open a tile that :meth:`write` made; pixels are read from the disk when they are used.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        header_only : bool
+            Whether the pixels stay unused, so that they are not compared with their checksums.
 
         Raises
         ------
         DataError
-            If the file is missing or not a tile of skymill.
+            If the file is missing, damaged or not a tile of skymill.
         """
         try:
             # The memory maps outlive the file's closing.
             with fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
+                check_sums(path, hdus, with_pixels=not header_only)
                 header = hdus["SCI"].header
                 meta = TileMeta(**json.loads(header[META_KEY]))
                 images = [hdus[name].data for name in ("SCI", "RMS", "MASK")]
                 wcs = read_wcs(header, (hdu for hdu in hdus if hdu.name in TABLE_NAMES))
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except SkymillError:
+            raise
+        except Exception as error:
+            # astropy raises what suits the place of the damage: OSError, VerifyError, KeyError, IndexError, …
             raise DataError(
                 path,
                 expected="a tile written by skymill's ingest",
-                found=str(error),
+                found=" ".join(str(error).split()) or type(error).__name__,
                 remedy="Run ingest on the image.",
             ) from error
         return cls(*images, wcs=wcs if wcs.has_celestial else None, meta=meta)
@@ -187,14 +201,26 @@ def _say_unit(header: fits.Header, meta: TileMeta) -> None:
 
 
 def _write_image(file: BinaryIO, hdu: fits.ImageHDU) -> None:
-    """Write an HDU as astropy does, but band by band: astropy would hold the whole image in memory."""
+    """Write an HDU as astropy does, but band by band: astropy would hold the whole image in memory.
+
+    Its sums are known when its data are written; the header is written over then.
+    """
+    start = file.tell()
+    sum_header(hdu.header, 0)
     file.write(hdu.header.tostring().encode("ascii"))
-    before = file.tell()
+    before, total, rest = file.tell(), 0, b""
     for rows in bands(len(hdu.data)):
         part = hdu.data[rows]
-        file.write(part.astype(part.dtype.newbyteorder(">")).tobytes())
+        data = part.astype(part.dtype.newbyteorder(">")).tobytes()
+        file.write(data)
+        total, rest = add_words(rest + data, total)
         release(hdu.data)
     file.write(b"\0" * (-(file.tell() - before) % FITS_BLOCK))
+    sum_header(hdu.header, words_sum(rest + b"\0" * (-len(rest) % 4), total))
+    end = file.tell()
+    file.seek(start)
+    file.write(hdu.header.tostring().encode("ascii"))
+    file.seek(end)
 
 
 def bands(height: int, rows: int = BAND_ROWS) -> Iterator[slice]:

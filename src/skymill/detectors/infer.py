@@ -13,7 +13,7 @@ from skymill.data.tile import Tile
 from skymill.detectors.neural import NeuralDetector
 from skymill.models.device import choose_device, describe_device
 from skymill.provenance.chunk import Member, make_chunk
-from skymill.provenance.record import recording
+from skymill.provenance.record import check_inputs, recording
 from skymill.training.card import CARD, WEIGHTS, load_model
 from skymill.training.finder_card import load_finder
 from skymill.training.generator_card import load_generator
@@ -100,6 +100,7 @@ def infer_chunk(
         model = Path(member.inputs["weights"]).parent
         finder, generator = (member.inputs.get(f"{role}_weights") for role in ("finder", "anomaly"))
         if model not in loaded:
+            check_inputs(member.inputs)
             loaded[model] = load_detector(member.recipe, model, finder, generator)
         tile, output = member.inputs["tile"], member.outputs["catalogue"]
         infer_tile(member.recipe, tile, model, output, finder, loaded[model], generator)

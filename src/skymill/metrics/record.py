@@ -6,7 +6,10 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
+
+from skymill.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,25 @@ def from_json(text: str) -> list[MetricRecord]:
         if not isinstance(row, dict) or set(row) != names:
             raise ValueError(f"record {number}: expected the keys {sorted(names)}, found {row!r:.200}")
     return [MetricRecord(**row) for row in rows]
+
+
+def read_records(path: str | Path) -> list[MetricRecord]:
+    """Read a file that holds what :func:`to_json` gave.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or is not an array of records.
+    """
+    try:
+        return from_json(Path(path).read_bytes().decode("utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            path,
+            expected="an array of metric records",
+            found=" ".join(str(error).split()),
+            remedy="Delete it and run its stage again.",
+        ) from error
 
 
 def _refuse(constant: str) -> None:

@@ -6,7 +6,6 @@ number of chunks. Which tiles are one chunk follows from the tile table alone, s
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from skymill.config.ingest import TileRow
-from skymill.errors import VersionError
+from skymill.errors import DataError, VersionError
 from skymill.plan.artifact import ARTIFACTS, RESULTS, Artifact
 from skymill.plan.injections import INJECTED, injection_suffix
 from skymill.plan.tiles import TileArtifacts
+from skymill.provenance.chunk import read_manifest
 from skymill.provenance.recipe import version_of
 from skymill.provenance.record import FILENAME
 
@@ -92,11 +92,11 @@ class Chunk:
 
     def read(self) -> dict[str, Any] | None:
         """Return the manifest; None if there is none, empty if it is damaged."""
-        try:
-            return json.loads(self.manifest.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.manifest.is_file():
             return None
-        except ValueError:
+        try:
+            return read_manifest(self.manifest)
+        except DataError:
             return {}
 
 

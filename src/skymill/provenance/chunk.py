@@ -18,7 +18,8 @@ from skymill.errors import DataError
 from skymill.joblog import BEGUN, TRACEBACK, begun, leave_reason, reason_of, times_begun
 from skymill.provenance.apart import one_by_one
 from skymill.provenance.atomic import write_text
-from skymill.provenance.record import FILENAME, read_record, sha256
+from skymill.provenance.checksum import read_sealed, seal, sha256
+from skymill.provenance.record import FILENAME, checked_once, read_record
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ STAGE_CODE = "stage_code"
 FAILURES_SHOWN = 10
 MOST_DEATHS = 2
 """A member that has taken the whole job with it so often in one run is not tried again in it."""
+REMEDY = "Delete it and start again: what is there already is kept."
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Member:
         return {"version": record["version"], "rows": record["rows"], "files": record["outputs"]}
 
 
+@checked_once()
 def make_chunk(
     members: Iterable[Mapping[str, Any]],
     make: Callable[[Member], None],
@@ -135,7 +138,7 @@ def make_chunk(
             is_own = member.name not in passed_on
             failed[member.name] = {"folder": str(member.folder), "reason": reason, "is_own": is_own}
     log.info("%d of %d there", len(made), len(made) + len(failed))
-    write_text(output, json.dumps({"made": made, "failed": failed}, indent=1) + "\n")
+    write_text(output, seal(json.dumps({"made": made, "failed": failed}, indent=1)))
 
 
 def _make_all(
@@ -169,7 +172,9 @@ def _folders(member: Member) -> list[str]:
 def _failed_folders(manifests: Sequence[str | Path]) -> dict[str, str]:
     """Return the reasons by the folder of the artifact that could not be made."""
     return {
-        entry["folder"]: entry["reason"] for path in manifests for entry in _read(path)["failed"].values()
+        entry["folder"]: entry["reason"]
+        for path in manifests
+        for entry in read_manifest(path)["failed"].values()
     }
 
 
@@ -204,7 +209,7 @@ def tally_tiles(manifests: Sequence[str | Path], output: str | Path) -> None:
     """
     made, failed = {}, {}
     for path in manifests:
-        found = _read(path)
+        found = read_manifest(path)
         made |= found["made"]
         failed |= found["failed"]
     if failed:
@@ -222,8 +227,17 @@ def tally_tiles(manifests: Sequence[str | Path], output: str | Path) -> None:
     write_text(output, json.dumps(made, indent=1) + "\n")
 
 
-def _read(path: str | Path) -> dict[str, Any]:
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(path, expected="a chunk's manifest", found=str(error)) from error
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """Read the manifest of a chunk, as :func:`make_chunk` writes it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is none, or is damaged.
+    """
+    manifest = read_sealed(path, "a chunk's manifest", REMEDY)
+    if not all(isinstance(manifest.get(part), dict) for part in ("made", "failed")):
+        raise DataError(
+            path, expected="a chunk's manifest", found="JSON without made and failed", remedy=REMEDY
+        )
+    return manifest

@@ -64,7 +64,7 @@ def read_card(path: str | Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(path, expected="a model card", found=str(error)) from error
     if not isinstance(content, Mapping):
         raise DataError(path, expected="a model card with keys", found=type(content).__name__)

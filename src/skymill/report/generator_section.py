@@ -149,7 +149,10 @@ def read_curves(entry: Entry) -> dict[str, Any]:
         If they cannot be read.
     """
     try:
-        return json.loads((entry.folder / "curves.json").read_text(encoding="utf-8"))
+        curves = json.loads((entry.folder / "curves.json").read_text(encoding="utf-8"))
+        if not isinstance(curves, dict):
+            raise ValueError(f"JSON of kind {type(curves).__name__}")
+        return curves
     except (OSError, ValueError) as error:
         raise DataError(entry.folder / "curves.json", expected="curves as JSON", found=str(error)) from error
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from skymill.catalog.catalogue import Catalogue
 from skymill.provenance.atomic import write_text
+from skymill.provenance.record import check_inputs
+from skymill.provenance.sums import CHECKSUMS, write_sums
 from skymill.report.inventory import Inventory, link_catalogues, write_manifest
 from skymill.report.page import Material, environment, page_context, render
 from skymill.report.pieces import write_pieces
@@ -17,6 +19,9 @@ from skymill.report.scores import Scores
 log = logging.getLogger(__name__)
 
 METRICS, MANIFEST, CATALOGUES, FIGURES = "metrics.json", "manifest.json", "catalogues", "figures"
+
+IMAGES = ("fetch", "ingest", "inject")
+"""Stages whose files are large and mostly not shown; tiles are compared with their own checksums when they are."""
 
 
 def report(
@@ -43,16 +48,20 @@ def report(
     notes : sequence of mapping
         ``what`` and ``reason`` of everything that was left out or failed.
     output : path
-        The page. ``manifest.json``, ``metrics.json``, ``catalogues/`` and ``figures/`` go into its folder.
+        The page. ``manifest.json``, ``metrics.json``, ``catalogues/``, ``figures/`` and their checksums
+        (``SHA256SUMS``) go into its folder.
 
     Raises
     ------
     DataError
-        If metrics or matched table are there but unusable, or the page cannot be written.
+        If metrics or matched table are there but unusable, an artifact is not what its record says, or the page
+        cannot be written.
     """
     output = Path(output)
     folder = output.parent
+    (folder / CHECKSUMS).unlink(missing_ok=True)
     inventory = Inventory.read(artifacts)
+    check_inputs({entry.name: entry.main for entry in inventory.entries if entry.stage not in IMAGES})
     scores = Scores.read(metrics) if metrics and Path(metrics).exists() else Scores()
     table = (
         Catalogue.read(matched, "matched")
@@ -67,4 +76,6 @@ def report(
     write_manifest(folder / MANIFEST, inventory)
     write_text(folder / METRICS, Path(metrics).read_text(encoding="utf-8") if scores.records else "[]\n")
     write_text(output, render(templates, context))
+    known = {f"{CATALOGUES}/{entry.link_name}": entry.sha256 for entry in inventory.catalogues()}
+    write_sums(folder, known)
     log.info("%s: %.1f MB, %d artifacts", output, output.stat().st_size / 1e6, len(inventory.entries))

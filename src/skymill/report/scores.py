@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skymill.errors import DataError
-from skymill.metrics.record import MetricRecord, from_json
+from skymill.metrics.record import MetricRecord, read_records
 
 JUDGED = ("generated:", "anomaly:", "restored:", "pictures:")
 """Begins names of what networks that draw are judged by."""
@@ -64,15 +63,7 @@ class Scores:
         DataError
             If it cannot be read or is not an array of records.
         """
-        try:
-            return cls(from_json(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise DataError(
-                path,
-                expected="an array of metric records",
-                found=str(error),
-                remedy="Run compare again.",
-            ) from error
+        return cls(read_records(path))
 
     def get(self, metric: str, dataset: str, detector: str, subset: str = "all") -> MetricRecord | None:
         """Return one figure, or None."""

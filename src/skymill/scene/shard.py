@@ -17,6 +17,7 @@ from skymill.config.scene import SceneConfig
 from skymill.data.stamps import StampSet, write_shard
 from skymill.data.survey import Survey
 from skymill.data.tile import Tile
+from skymill.provenance.record import check_inputs
 from skymill.rng import rng
 from skymill.scene.patch import Patch, PatchMaker
 from skymill.scene.points import Points
@@ -63,7 +64,8 @@ def scene_shard(
     DataError
         If a file cannot be read or written, or the tile has too little blank sky.
     """
-    params = recipe["params"]
+    params, tiles = recipe["params"], {"noise_tile": noise_tile} if noise_tile else {}
+    check_inputs({"stamps": galaxies_stamps, "truth": galaxies_truth, **tiles})
     config, survey = SceneConfig.model_validate(params["scene"]), Survey.model_validate(params["survey"])
     galaxies = galaxies_of_side(Catalogue.read(galaxies_truth, "galaxies"), params["side"], survey, 1)
     noise = build_noise(config.noise, survey, Tile.read(noise_tile) if noise_tile else None)

@@ -82,7 +82,7 @@ def survey_catalogue(
 
 
 def _tile(entry: Mapping[str, str]) -> Tile:
-    tile = Tile.read(entry["tile"])
+    tile = Tile.read(entry["tile"], header_only=True)
     if tile.meta.tile_id != entry["tile_id"]:
         raise DataError(
             entry["tile"], expected=f"the tile {entry['tile_id']}", found=f"the tile {tile.meta.tile_id}"

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skymill.config.base import ConfigModel
@@ -138,7 +138,8 @@ def plain_weights(network: nn.Module) -> dict[str, Tensor]:
 def save_weights(path: str | Path, weights: dict[str, Tensor]) -> str:
     """Write weights as safetensors, whole or not at all; returns the file's checksum."""
     with atomic_path(path) as partial:
-        save_file(weights, partial)
+        # safetensors' own writing says "SafetensorError" when the disk is full.
+        partial.write_bytes(save(weights))
     return sha256(path)
 
 
@@ -161,8 +162,8 @@ def read_card(path: str | Path, kind: type[AnyCard] = Card) -> AnyCard:
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise DataError(path, expected="a model card", found=str(error)) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(path, expected="a model card", found=" ".join(str(error).split())) from error
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -227,8 +228,10 @@ def kind_on_card(path: str | Path, part: str) -> str:
     """
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))[part]["kind"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(path, expected=f"a model card with a {part}", found=str(error)) from error
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(
+            path, expected=f"a model card with a {part}", found=" ".join(str(error).split())
+        ) from error
 
 
 def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:

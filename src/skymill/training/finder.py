@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -25,6 +24,7 @@ from skymill.rng import rng
 from skymill.tasks.detection import DetectionTask
 from skymill.tasks.patches import Patches
 from skymill.training.card import WEIGHTS, save_weights
+from skymill.training.checkpoint import read_best
 from skymill.training.finder_card import Calibration, FinderCard
 from skymill.training.loop import BEST, BlendModule, Resources, fit, wants_progress
 from skymill.training.order import epoch_loaders
@@ -101,7 +101,7 @@ def train_finder(
             folder / CHECKPOINTS,
             Resources(device, wants_progress(config.training.progress)),
         )
-        weights = load_file(folder / CHECKPOINTS / BEST)
+        weights = read_best(folder / CHECKPOINTS / BEST)
         module.network.load_state_dict(weights)
         card = FinderCard(
             **training_facts(recipe, config, module, device),

@@ -13,9 +13,11 @@ from skymill.config.simulate import GeneratedPopulation
 from skymill.data.survey import Survey, mag_to_image_flux
 from skymill.errors import VersionError
 from skymill.models.vae import GalaxyNetwork
+from skymill.provenance.record import check_inputs
 from skymill.rng import rng
 from skymill.simulate.priors import Columns, magnitudes, relation_sizes, uniforms, unknown_shape
 from skymill.simulate.shard import write_galaxies
+from skymill.training.card import CARD
 from skymill.training.generator_card import GeneratorModel, load_generator
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def generate_shard(
     params = recipe["params"]
     config = GeneratedPopulation.model_validate(params["population"])
     survey = Survey.model_validate(params["survey"])
+    check_inputs({"generator": Path(generator) / CARD if Path(generator).is_dir() else generator})
     model = load_generator(generator)
     if model.card.survey.physics() != survey.physics():
         raise VersionError(

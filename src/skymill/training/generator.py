@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from skymill.config.generator import GeneratorConfig, WganConfig
@@ -25,6 +24,7 @@ from skymill.rng import rng
 from skymill.simulate.psf import effective_psf
 from skymill.training.anomaly import FEWEST, fit_ordinary, misfits
 from skymill.training.card import WEIGHTS, plain_weights, save_weights
+from skymill.training.checkpoint import read_best
 from skymill.training.elbo import VaeTask
 from skymill.training.galaxies import GalaxyAugment, GalaxyData, turned
 from skymill.training.generator_card import GeneratorCard, Ordinary, probe_generator
@@ -188,7 +188,7 @@ def _train(
 
     def fitted(module: Trained, folder: Path) -> Trained:
         fit(module, *epoch_loaders(*sides, config.training, seed), folder, resources)
-        network.load_state_dict(load_file(folder / BEST))
+        network.load_state_dict(read_best(folder / BEST))
         return module
 
     if not isinstance(config.network, WganConfig):

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+from skymill.errors import DataError
 from skymill.provenance.atomic import atomic_path, write_text
 
 FIGURES_OF_MERIT = {
@@ -41,9 +42,21 @@ def write_history(path: str | Path, history: list[Epoch]) -> None:
 
 
 def read_history(path: str | Path) -> list[Epoch]:
-    """Read what :func:`write_history` wrote."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    """Read what :func:`write_history` wrote.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or holds no epoch.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        if not history or not {"epoch", "validation_loss"} <= history[0].keys():
+            raise ValueError("no epoch with its validation_loss")
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(path, expected="the history of a training", found=str(error)) from error
+    return history
 
 
 def draw_curves(path: str | Path, history: list[Epoch], title: str) -> None:

@@ -22,12 +22,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, Timer, TQDMProgressBar
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from skymill.config.train import TrainConfig
-from skymill.errors import ConfigError, TrainingError
+from skymill.errors import ConfigError, DataError, TrainingError
 from skymill.models.inputs import StampInputs
 from skymill.models.outputs import Outputs
 from skymill.provenance.atomic import atomic_path
@@ -36,6 +35,7 @@ from skymill.tasks.batch import Batch
 from skymill.tasks.registry import Task
 from skymill.training.augment import Augment
 from skymill.training.card import plain_weights
+from skymill.training.checkpoint import is_whole, read_best, sign, write_best
 from skymill.training.decay import learning_rate, waited
 from skymill.training.history import Epoch
 from skymill.training.processes import ONE, Processes
@@ -221,10 +221,10 @@ class Checkpoints(Checkpoint):
             return
         losses = [row["validation_loss"] for row in module.history]
         if losses[-1] < min(losses[:-1], default=float("inf")):
-            with atomic_path(self.folder / BEST) as partial:
-                save_file(plain_weights(module.network), partial)
+            write_best(self.folder / BEST, plain_weights(module.network))
         with atomic_path(self.folder / LAST) as partial:
             trainer.save_checkpoint(partial)
+            sign(partial)
 
 
 @dataclass(frozen=True)
@@ -317,15 +317,23 @@ def _divide(module: BlendModule, train: DataLoader, validation: DataLoader, proc
 
 
 def usable_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
-    """Return the checkpoint in `folder` if it belongs to this recipe and code, else None with a line in the log."""
+    """Return the checkpoint in `folder` if it is whole and fits recipe and code, else None with a line in the log."""
     path = folder / LAST
     if not path.exists():
         return None
+    if not is_whole(path):
+        log.warning("%s: damaged, or of another version of the code; training starts anew", path)
+        return None
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    if checkpoint.get("skymill", {}).get("identity") == identity and (folder / BEST).exists():
-        return checkpoint
-    log.warning("%s: made by another recipe or another version of the code; training starts anew", path)
-    return None
+    if checkpoint.get("skymill", {}).get("identity") != identity:
+        log.warning("%s: made by another recipe or another version of the code; training starts anew", path)
+        return None
+    try:
+        read_best(folder / BEST)
+    except DataError as error:
+        log.warning("%s: training starts anew", error)
+        return None
+    return checkpoint
 
 
 def _trainer(module: BlendModule, folder: Path, resources: Resources) -> pl.Trainer:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from skymill.config.restorer import RestorerConfig
 from skymill.data.survey import Survey
@@ -23,6 +22,7 @@ from skymill.rng import rng
 from skymill.tasks.restore import RestoreTask
 from skymill.training.adversarial import AdversarialModule
 from skymill.training.card import WEIGHTS, save_weights
+from skymill.training.checkpoint import read_best
 from skymill.training.degrade import Degrade, window_px
 from skymill.training.film import FILM
 from skymill.training.galaxies import GalaxyData
@@ -88,7 +88,7 @@ def train_restorer(
         resources = Resources(device, wants_progress(config.training.progress))
         loaders = epoch_loaders(*sides, config.training, int(params["seed"]))
         fit(module, *loaders, folder / CHECKPOINTS, resources)
-        weights = load_file(folder / CHECKPOINTS / BEST)
+        weights = read_best(folder / CHECKPOINTS / BEST)
         module.network.load_state_dict(weights)
         card = RestorerCard(
             **training_facts(recipe, config, module, device),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from skymill.data.survey import Survey
 from skymill.errors import DataError, VersionError
-from skymill.metrics.record import from_json
+from skymill.metrics.record import read_records
 from skymill.provenance.atomic import atomic_path
 from skymill.provenance.record import recording
 from skymill.training.card import CARD, WEIGHTS, Model, load_model, plain_weights, save_weights, write_card
@@ -119,7 +119,7 @@ def _take(
     folder: str | Path,
 ) -> None:
     folder = Path(folder)
-    with recording(recipe, folder, parents={"weights": weights, "card": card}) as record:
+    with recording(recipe, folder, parents={"weights": weights, "card": card, "history": history}) as record:
         model = load(Path(weights).parent)
         _check_survey(model.card.survey, Survey.model_validate(recipe["params"]["survey"]), card)
         for source, name in ((weights, WEIGHTS), (card, CARD), (history, HISTORY)):
@@ -210,10 +210,7 @@ def _test_figures(
     metrics: str | Path, detector: str, wanted: Mapping[str, tuple[str, ...]]
 ) -> dict[str, str]:
     """Return the test figures of one detector as text, with their 95 % intervals."""
-    try:
-        records = from_json(Path(metrics).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(metrics, expected="the metrics of a run", found=str(error)) from error
+    records = read_records(metrics)
     figures = {
         f"{one.dataset}, {one.subset}: {one.metric}": (
             f"{one.value:.4g} [{one.low:.4g}, {one.high:.4g}] {one.unit}, n = {one.n}"

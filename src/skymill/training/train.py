@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -33,6 +32,7 @@ from skymill.training.adversarial import training_module
 from skymill.training.augment import validation_window_px, window_px
 from skymill.training.blends import ComposedBlends, Source, loader
 from skymill.training.card import WEIGHTS, Card, read_card, save_weights
+from skymill.training.checkpoint import read_best
 from skymill.training.history import best_epoch
 from skymill.training.loop import (
     BEST,
@@ -297,7 +297,7 @@ def _calibrated(
 ) -> Card:
     """Calibrate, write the weights, and describe them."""
     params, before = recipe["params"], read_card(start) if start else None
-    weights = load_file(folder / CHECKPOINTS / BEST)
+    weights = read_best(folder / CHECKPOINTS / BEST)
     module.network.load_state_dict(weights)
     network = module.network.to(device).eval()
     calibration, words = None, {"intended_use": USE, "limits": LIMITS}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import pyarrow.parquet as pq
 import pytest
 from astropy import units
 from astropy.io.votable.exceptions import VOTableSpecError
@@ -15,6 +16,7 @@ from numpy.testing import assert_array_equal
 
 from skymill.catalog.catalogue import Catalogue, SchemaError, essentials
 from skymill.catalog.schema import Column, load_schema, schema_names
+from skymill.catalog.voparquet import DIGEST_KEY
 from skymill.errors import DataError
 from skymill.provenance.recipe import Recipe
 
@@ -332,3 +334,32 @@ def test_essentials_of_a_recipe():
 
     assert essentials(recipe.to_dict()) == {**META, "version": recipe.version}
     assert "seed" not in essentials(Recipe("fetch", "x", {}, {}).to_dict())
+
+
+def test_a_flipped_bit_never_gives_another_catalogue(tmp_path):
+    path = tmp_path / "catalogue.parquet"
+    written = make("sources", 40)
+    written.write(path)
+    whole = path.read_bytes()
+    for bit in range(5, 8 * len(whole), 173):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        try:
+            found = Catalogue.read(path)
+        except DataError as error:
+            assert path.name in str(error) or "schema" in str(error)
+            assert "\n" not in str(error)
+        else:
+            # Statistics and names of the writer in Parquet's footer are nobody's data.
+            assert same(written, found)
+
+
+def test_catalogues_of_the_time_before_checksums_are_read(tmp_path):
+    written = make("sources", 5)
+    written.write(tmp_path / "new.parquet")
+    content = pq.read_table(tmp_path / "new.parquet")
+    metadata = {key: value for key, value in content.schema.metadata.items() if key != DIGEST_KEY}
+    pq.write_table(content.replace_schema_metadata(metadata), tmp_path / "old.parquet")
+
+    assert same(written, Catalogue.read(tmp_path / "old.parquet"))

@@ -221,3 +221,56 @@ def test_a_layer_that_is_not_there(tmp_path, layers):
 @pytest.mark.parametrize(("size", "index"), [(64, 32), (65, 32), (1, 0)])
 def test_centre(size, index):
     assert centre_index(size) == index
+
+
+def flipped(whole: bytes, bit: int) -> bytes:
+    content = bytearray(whole)
+    content[bit // 8] ^= 1 << bit % 8
+    return bytes(content)
+
+
+def read_all(path: Path) -> tuple:
+    with StampSet.open(path) as stamps:
+        return stamps.attrs, {name: stamps.read(name, np.arange(len(stamps))) for name in stamps.layers}
+
+
+@pytest.mark.parametrize("which", ["shards/0-4.h5", "stamps.h5"])
+def test_a_flipped_bit_never_gives_other_stamps(tmp_path, layers, which):
+    """HDF5's own checksums: whoever reads a set gets what was written, or an error that names the file."""
+    link_shards(tmp_path / "stamps.h5", write_shards(tmp_path, layers, [4, N]), FACTS)
+    attrs, written = read_all(tmp_path / "stamps.h5")
+    path = tmp_path / which
+    whole, silent, unnamed = path.read_bytes(), [], []
+    for bit in range(1, 8 * len(whole), 73):
+        path.write_bytes(flipped(whole, bit))
+        try:
+            found = read_all(tmp_path / "stamps.h5")
+        except DataError as error:
+            unnamed += [bit] if path.name not in str(error) or "\n" in str(error) else []
+            continue
+        same = found[0] == attrs and all((found[1][name] == layer).all() for name, layer in written.items())
+        silent += [] if same else [bit]
+
+    assert silent == []
+    assert unnamed == []
+
+
+def test_a_damaged_shard_is_not_tied_in(tmp_path, layers):
+    shards = write_shards(tmp_path, layers, [4, N])
+    whole = shards[1].read_bytes()
+    with h5py.File(shards[1]) as file:
+        place = 8 * (file["image"].id.get_chunk_info(0).byte_offset + 17)
+    shards[1].write_bytes(flipped(whole, place))
+    with pytest.raises(DataError, match=f"{shards[1].name}: expected the HDF5 file as it was written"):
+        link_shards(tmp_path / "stamps.h5", shards, FACTS)
+
+
+def test_sets_of_the_time_before_checksums_are_read(tmp_path, layers):
+    with h5py.File(tmp_path / "stamps.h5", "w", libver="latest") as file:
+        file.attrs.update(FACTS)
+        for name, layer in layers.items():
+            file.create_dataset(name, data=layer, chunks=(2, *layer.shape[1:]), compression="lzf")
+    attrs, found = read_all(tmp_path / "stamps.h5")
+
+    assert attrs == FACTS
+    assert_array_equal(found["image"], layers["image"])

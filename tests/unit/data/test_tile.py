@@ -15,6 +15,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, DistortionLookupTable, Sip
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skymill.data.fits_sums import sum_header, words_sum
 from skymill.data.tile import META_KEY, MaskBit, Tile, TileMeta, cutouts, release, scratch
 from skymill.errors import DataError
 
@@ -311,7 +312,7 @@ def test_what_is_not_a_tile_is_refused(path, spoil):
 def test_a_tile_that_was_cut_off_is_refused(path, size):
     make_tile((200, 200)).write(path)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(DataError, match=r"tile\.fits: expected a tile written by skymill's ingest"):
+    with pytest.raises(DataError, match=r"tile\.fits(\[\w+\])?: expected (a tile|the data as) written"):
         Tile.read(path)
 
 
@@ -378,7 +379,11 @@ def test_a_tile_is_written_as_astropy_writes_it(tmp_path, monkeypatch):
     header["SKYMILL"] = json.dumps(asdict(tile.meta), sort_keys=True)
     images = {"SCI": science, "RMS": rms, "MASK": mask}
     hdus = [fits.ImageHDU(data, header=header, name=name) for name, data in images.items()]
-    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "astropy.fits")
+    hdus.insert(0, fits.PrimaryHDU())
+    for hdu in hdus:
+        data = b"" if hdu.data is None else hdu.data.astype(hdu.data.dtype.newbyteorder(">")).tobytes()
+        sum_header(hdu.header, words_sum(data + b"\0" * (-len(data) % 4)))
+    fits.HDUList(hdus).writeto(tmp_path / "astropy.fits")
 
     assert (tmp_path / "tile.fits").read_bytes() == (tmp_path / "astropy.fits").read_bytes()
 
@@ -419,3 +424,40 @@ def test_released_images_take_no_memory_and_keep_their_values(tmp_path, kind):
 
     assert before - resident_bytes() > 0.9 * image.nbytes
     assert (image == 3.0).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_flipped_bit_never_gives_another_tile(path):
+    make_tile((15, 13), make_wcs()).write(path)
+    whole, silent = path.read_bytes(), []
+    for bit in range(3, 8 * len(whole), 211):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        try:
+            Tile.read(path)
+        except DataError as error:
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+        else:
+            silent.append(bit)
+
+    assert silent == []
+
+
+def test_astropy_finds_the_sums_right(path):
+    make_tile(wcs=make_wcs()).write(path)
+    with fits.open(path, checksum=True) as hdus:
+        for hdu in hdus:
+            hdu.verify()
+            assert (hdu.header["DATASUM"], len(hdu.header["CHECKSUM"])) != ("", 0)
+
+
+def test_tiles_of_the_time_before_checksums_are_read(path, tmp_path):
+    make_tile(wcs=make_wcs()).write(path)
+    with fits.open(path) as hdus:
+        for hdu in hdus:
+            del hdu.header["DATASUM"], hdu.header["CHECKSUM"]
+        hdus.writeto(tmp_path / "old.fits")
+
+    assert_array_equal(Tile.read(tmp_path / "old.fits").science, Tile.read(path).science)

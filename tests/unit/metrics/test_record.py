@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from skymill.metrics.record import MetricRecord, from_json, to_json
+from skymill.errors import DataError
+from skymill.metrics.record import MetricRecord, from_json, read_records, to_json
 
 FIELDS = {
     "metric": "flux_mape",
@@ -66,3 +67,13 @@ def test_one_figure_stands_once():
 def test_a_file_that_is_no_metrics_file_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         from_json(text)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[3]", b"\xff\xfe[]", b"[" * 100_000, b'[{"metric": 1}]', b""])
+def test_what_is_no_list_of_records_is_one_line(tmp_path, content):
+    path = tmp_path / "metrics.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"metrics\.json: expected an array of metric records") as caught:
+        read_records(path)
+
+    assert "\n" not in str(caught.value)

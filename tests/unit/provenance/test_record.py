@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 from datetime import datetime
 
@@ -9,8 +10,18 @@ import pytest
 
 from skymill.errors import DataError
 from skymill.provenance import record as module
+from skymill.provenance.checksum import SEAL
 from skymill.provenance.recipe import Recipe
-from skymill.provenance.record import FILENAME, git_state, product_files, read_record, recording, sha256
+from skymill.provenance.record import (
+    FILENAME,
+    check_inputs,
+    checked_once,
+    git_state,
+    product_files,
+    read_record,
+    recording,
+    sha256,
+)
 
 RECIPE = Recipe("blend", "train", {"seed": 7, "blend": {"n": 3}}, {"galaxies": "0123456789"}).to_dict()
 ITEMS = {
@@ -153,5 +164,106 @@ def test_the_record_is_strict_json_in_order(tmp_path):
         record.rows = 0
     text = (tmp_path / FILENAME).read_text()
 
-    assert list(json.loads(text)) == sorted(ITEMS)
+    assert list(json.loads(text)) == [*sorted(ITEMS), SEAL]
     assert text.endswith("}\n")
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """An artifact of two files, one of them in a folder of shards."""
+    folder = tmp_path / "parent"
+    (folder / "shards").mkdir(parents=True)
+    with recording(RECIPE, folder) as record:
+        (folder / "stamps.h5").write_bytes(b"stamps")
+        (folder / "shards" / "0-3.h5").write_bytes(b"shard")
+        record.rows = 3
+    return folder
+
+
+def flip(path, bit: int) -> None:
+    """Flip one bit where it lies; size and time of change stay as they were."""
+    content, status = bytearray(path.read_bytes()), path.stat()
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", ["stamps.h5", "shards/0-3.h5"])
+@pytest.mark.parametrize("given", ["stamps.h5", "shards/0-3.h5"])
+def test_a_parent_with_a_flipped_bit_is_not_read(tmp_path, parent, name, given):
+    files, child = {"stamps": parent / given}, tmp_path / "child"
+    with recording(RECIPE, child, parents=files) as record:
+        record.rows = 0
+    flip(parent / name, 11)
+    was_run = False
+    with (
+        pytest.raises(DataError, match=f"{name}: expected the file that blend wrote .*damaged since"),
+        recording(RECIPE, child, parents=files),
+    ):
+        was_run = True
+
+    assert not was_run
+
+
+def test_a_parent_that_is_not_whole(parent):
+    (parent / "shards" / "0-3.h5").unlink()
+    with pytest.raises(DataError, match=r"0-3\.h5: expected a file to read, found No such file"):
+        check_inputs({"stamps": parent / "stamps.h5"})
+
+
+def test_files_of_no_artifact_are_not_compared(tmp_path):
+    (tmp_path / "image.fits").write_bytes(b"image")
+
+    assert check_inputs({"image": tmp_path / "image.fits"}) == {"image": hashlib.sha256(b"image").hexdigest()}
+
+
+def test_what_many_tiles_share_is_looked_at_once_a_job(parent, monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "sha256", lambda path: read.append(path) or sha256(path))
+    with checked_once():
+        for _ in range(3):
+            check_inputs({"stamps": parent / "stamps.h5"})
+    assert len(read) == 2
+
+    flip(parent / "stamps.h5", 3)
+    with checked_once(), pytest.raises(DataError, match="damaged since"):
+        check_inputs({"stamps": parent / "stamps.h5"})
+
+
+def test_every_flipped_bit_of_a_record_is_seen(tmp_path):
+    folder = tmp_path / "artifact"
+    with recording(RECIPE, folder) as record:
+        record.rows = 0
+    path = folder / FILENAME
+    whole = path.read_bytes()
+    unseen = []
+    for bit in range(0, 8 * len(whole), 5):
+        flip(path, bit)
+        try:
+            read_record(folder)
+        except DataError as error:
+            assert FILENAME in str(error)
+            assert "\n" not in str(error)
+        else:
+            unseen.append(bit)
+        path.write_bytes(whole)
+
+    assert unseen == []
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "3", '"a"', "{}", '{"stage": 1}', "[" * 100_000, b"\xff\xfe", "", "NaN"], ids=repr
+)
+def test_json_of_another_form_is_one_line(tmp_path, text):
+    (tmp_path / FILENAME).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match="expected a provenance record") as caught:
+        read_record(tmp_path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_records_of_the_time_before_seals_are_read(parent):
+    record = read_record(parent)
+    (parent / FILENAME).write_text(json.dumps(record, indent=1) + "\n")
+
+    assert read_record(parent) == record

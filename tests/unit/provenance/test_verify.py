@@ -71,7 +71,7 @@ def test_half_a_record(tmp_path, chain):
     (chain[1].folder / FILENAME).write_text(json.dumps(record))
     (found,) = check(tmp_path, chain[1])
 
-    assert "expected the items outputs, rows" in found.what
+    assert "a record in which outputs, rows are missing" in found.what
 
 
 def test_a_recipe_that_was_edited(tmp_path, chain):

@@ -16,6 +16,7 @@ import pytest
 import skymill
 from skymill.config.compare import ReportConfig
 from skymill.errors import DataError
+from skymill.provenance.record import FILENAME, product_files, read_record, sha256
 from skymill.report.page import SECTIONS
 from skymill.report.report import report
 
@@ -259,6 +260,10 @@ def test_broken_images_are_told_and_the_rest_is_shown(run, tmp_path: Path):
             (folder / ("tile.fits" if artifact["stage"] == "ingest" else "stamps.h5")).write_bytes(b"broken")
         if artifact["stage"] == "train":
             (folder / "history.csv").unlink()
+        # As if the stage had made them so: what was damaged since is an error.
+        record = read_record(folder)
+        outputs = {name: sha256(folder / name) for name in product_files(folder)}
+        (folder / FILENAME).write_text(json.dumps({**record, "outputs": outputs}))
 
     outline = made(run.arguments, tmp_path / "out", artifacts=copied)
 
@@ -308,3 +313,19 @@ def test_the_report_needs_no_torch():
     job = subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": source})
 
     assert job.returncode == 0
+
+
+@pytest.mark.parametrize("stage", ["blend", "train", "compare", "infer"])
+def test_what_was_damaged_since_is_not_shown(run, tmp_path: Path, stage):
+    copied = []
+    for artifact in run.artifacts:
+        folder = tmp_path / "artifacts" / artifact["stage"] / artifact["name"]
+        shutil.copytree(artifact["folder"], folder)
+        copied.append({**artifact, "folder": str(folder)})
+    folder = next(Path(entry["folder"]) for entry in copied if entry["stage"] == stage)
+    name = product_files(folder)[-1]
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 4
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}: expected the file that {stage} wrote"):
+        made(run.arguments, tmp_path / "out", artifacts=copied)

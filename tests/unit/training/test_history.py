@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
+from skymill.errors import DataError
 from skymill.training.history import best_epoch, draw_curves, read_history, write_history
 
 HISTORY = [
@@ -45,3 +46,12 @@ def test_a_critics_losses_have_a_panel_of_their_own(tmp_path):
             widths.append(picture.width)
 
     assert widths[1] == pytest.approx(widths[0] * 4 / 3, abs=1)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"epoch\n1\n", b"epoch,validation_loss\n1\n", b"epoch,validation_loss\n1,x\n", b"\xff"]
+)
+def test_what_is_no_history_is_one_line(tmp_path, content):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"history\.csv: expected the history of a training"):
+        read_history(tmp_path / "history.csv")

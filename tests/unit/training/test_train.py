@@ -17,6 +17,7 @@ from skymill.errors import ConfigError, TrainingError
 from skymill.metrics.distribution import LEVELS
 from skymill.training import loop
 from skymill.training.card import load_model
+from skymill.training.checkpoint import sign
 from skymill.training.history import read_history
 from skymill.training.products import CHECKPOINTS
 from skymill.training.train import member_seed, train_model, validation_batches
@@ -28,6 +29,7 @@ PRODUCTS = ["curves.png", "history.csv", "model.yaml", "provenance.json", "weigh
 KILLED = """
 import json, os, signal, sys
 from skymill.training import loop
+from skymill.training.checkpoint import sign
 from skymill.training.train import train_model
 
 step = loop.BlendModule.training_step
@@ -229,6 +231,7 @@ def test_the_checkpoint_of_another_recipe_is_not_taken(make_recipe, files, tmp_p
     folder = tmp_path / CHECKPOINTS
     folder.mkdir()
     torch.save({"skymill": {"identity": "another", "history": []}}, folder / loop.LAST)
+    sign(folder / loop.LAST)
     train_model(make_recipe(max_epochs=1), **files, folder=tmp_path, execution=CPU)
 
     assert "training starts anew" in caplog.text
