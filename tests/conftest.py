@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from account import NO_SHARED_DATA, keep_account
 from hypothesis import settings
 
 # Set before numpy or torch is imported: each test process and its children compute on one thread, so that
@@ -26,13 +27,18 @@ settings.register_profile("skymill", derandomize=True, deadline=None, database=N
 settings.load_profile("skymill")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Print at the end what was not checked."""
+    keep_account(config)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the shared real data: ``../shared/data`` beside the checkout, or ``$SKYMILL_SHARED_DATA``."""
     default = REPOSITORY.parent / "shared" / "data"
     folder = Path(os.environ.get("SKYMILL_SHARED_DATA", default))
     if not folder.is_dir():
-        pytest.skip(f"the shared real data are not at {folder} (set SKYMILL_SHARED_DATA to their folder)")
+        pytest.skip(f"{NO_SHARED_DATA} {folder} (set SKYMILL_SHARED_DATA to their folder)")
     return folder
 
 
@@ -41,7 +47,9 @@ def make_case(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     """A function that writes the files of one shared case (``shared/cases``), each once, and gives their folder."""
     script, made = shared_data.parent / "cases" / "make_cases.py", {}
     if not script.is_file():
-        pytest.skip(f"the shared cases are not at {script.parent}")
+        pytest.skip(
+            f"the shared cases are not at {script.parent}"
+        )  # the data are there: half a folder is a fault
 
     def make(name: str) -> Path:
         if name not in made:
