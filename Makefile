@@ -24,7 +24,7 @@ run: setup ## run the workflow: make run CONFIG=config/sdss.yaml CORES=8 ARGS="m
 
 test: ## run all tests: make test PYTEST_ARGS="tests/unit -k tile"
 	@./scripts/setup.sh --tests
-	python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## check the style of the code and of the workflow
 	ruff check .

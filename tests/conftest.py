@@ -32,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_account(config)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, so that no worker is still busy with one when the others have ended."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the shared real data: ``../shared/data`` beside the checkout, or ``$SKYMILL_SHARED_DATA``."""

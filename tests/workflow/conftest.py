@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -97,10 +98,32 @@ def make_workflow(tmp_path_factory: pytest.TempPathFactory, repository: Path) ->
     return make
 
 
-@pytest.fixture(scope="session")
-def finished(make_workflow: Callable[..., Workflow]) -> Workflow:
-    """The tiny run, finished on two cores from a copy of the code; tests must leave its results as they are."""
+def finish(make_workflow: Callable[..., Workflow], note: Path) -> Workflow:
+    """Finish the tiny run from a copy of the code, and note where both are."""
     workflow = make_workflow("finished", copy=True)
     done = workflow.run()
     assert done.returncode == 0, done.stdout
+    note.write_text(json.dumps([str(workflow.folder), str(workflow.source)]))
     return workflow
+
+
+@pytest.fixture(scope="session")
+def finished(make_workflow: Callable[..., Workflow], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The tiny run, finished on two cores from a copy of the code; tests must leave its results as they are.
+
+    The first process of a session that needs it makes it, and leaves it alone; each works in a copy of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # The workers' folders of xdist lie in the session's; without workers, the session's is our own.
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    note = common / "finished.json"
+    with (common / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = (
+            finish(make_workflow, note)
+            if not note.exists()
+            else Workflow(*map(Path, json.loads(note.read_text())))
+        )
+    own = Workflow(tmp_path_factory.mktemp("own") / "run", made.source)
+    shutil.copytree(made.folder, own.folder, symlinks=True)
+    return own
