@@ -27,6 +27,12 @@ class Workflow:
     source: Path
     """Checkout that the Snakefile and the library are taken from."""
 
+    without: tuple[str, ...] = ()
+    """Parts of the tiny configuration that a test is not about, as ``models.unet``; each job costs seconds."""
+
+    shard_size: int | None = None
+    """Galaxies and blends a shard, where a test is not about shards."""
+
     def command(self, *arguments: str, cores: int | None = 2) -> list[str]:
         """The command line that a user would type; with a profile that says where jobs run, without cores."""
         where = ["--snakefile", str(self.source / "Snakefile"), "--directory", str(self.folder)]
@@ -60,6 +66,12 @@ class Workflow:
     def configure(self, **changes: object) -> None:
         """Write the tiny configuration with some top-level keys changed (mappings are mixed in)."""
         values = yaml.safe_load(TINY.read_text())
+        for part in self.without:
+            section, name = part.split(".")
+            del values[section][name]
+        if self.shard_size is not None:
+            values["populations"]["galaxies"]["shard_size"] = self.shard_size
+            values["blend"]["shard_size"] = self.shard_size
         for key, value in changes.items():
             mixed = isinstance(value, dict) and isinstance(values.get(key), dict)
             values[key] = {**values[key], **value} if mixed else value
@@ -79,9 +91,19 @@ class Workflow:
 
 @pytest.fixture(scope="session")
 def make_workflow(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Callable[..., Workflow]:
-    """A function that gives an empty folder with the tiny configuration; `copy` takes a copy of the code along."""
+    """A function that gives an empty folder with the tiny configuration; `copy` takes a copy of the code along.
 
-    def make(name: str, *, copy: bool = False, **changes: object) -> Workflow:
+    `without` and `shard_size` are those of `Workflow`.
+    """
+
+    def make(
+        name: str,
+        *,
+        copy: bool = False,
+        without: tuple[str, ...] = (),
+        shard_size: int | None = None,
+        **changes: object,
+    ) -> Workflow:
         folder = tmp_path_factory.mktemp(name)
         source = repository
         if copy:
@@ -91,7 +113,7 @@ def make_workflow(tmp_path_factory: pytest.TempPathFactory, repository: Path) ->
                     repository / part, source / part, ignore=shutil.ignore_patterns("__pycache__")
                 )
             shutil.copy(repository / "Snakefile", source)
-        workflow = Workflow(folder, source)
+        workflow = Workflow(folder, source, without, shard_size)
         workflow.configure(**changes)
         return workflow
 
