@@ -22,9 +22,9 @@ help: ## show this list
 run: setup ## run the workflow: make run CONFIG=config/sdss.yaml CORES=8 ARGS="more arguments of snakemake"
 	snakemake --configfile $(CONFIG) --cores $(CORES) $(ARGS)
 
-test: ## run all tests: make test PYTEST_ARGS="tests/unit -k tile"
+test: ## run all tests and list what was not checked: make test PYTEST_ARGS="tests/unit -k tile"
 	@./scripts/setup.sh --tests
-	python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## check the style of the code and of the workflow
 	ruff check .

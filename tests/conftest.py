@@ -6,11 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from account import NO_SHARED_DATA, keep_account
 from hypothesis import settings
 
 # Set before numpy or torch is imported: each test process and its children compute on one thread, so that
@@ -18,10 +18,6 @@ from hypothesis import settings
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ["MPLBACKEND"] = "Agg"
-
-NO_SHARED_DATA = "the shared real data are not at"
-MAY_SKIP = ("needs a CUDA device", NO_SHARED_DATA)
-"""Beginnings of the reasons for which a test may be skipped where all tests have to run (--all-must-run)."""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost", ""}
@@ -31,36 +27,15 @@ settings.register_profile("skymill", derandomize=True, deadline=None, database=N
 settings.load_profile("skymill")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option with which a skipped test is a failure."""
-    help_text = f"fail if a test is skipped, but for: {', '.join(MAY_SKIP)} …"
-    parser.addoption("--all-must-run", action="store_true", help=help_text)
+def pytest_configure(config: pytest.Config) -> None:
+    """Print at the end what was not checked."""
+    keep_account(config)
 
 
-def _wrongly_skipped(config: pytest.Config) -> Counter[str]:
-    """Count the reasons of skipped tests that are not among those for which a test may be skipped."""
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    skipped = terminal.stats.get("skipped", []) if terminal and config.getoption("--all-must-run") else []
-    reasons = (str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
-    return Counter(reason for reason in reasons if not reason.startswith(MAY_SKIP))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which tests were skipped that have to run."""
-    absent = sum(
-        NO_SHARED_DATA in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])
-    )
-    if absent:
-        terminalreporter.write_line(f"{absent} tests were not run: {NO_SHARED_DATA} …", yellow=True)
-    for reason, count in _wrongly_skipped(config).items():
-        terminalreporter.write_line(f"FAILED --all-must-run: {count} skipped: {reason}", red=True)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in which a test was skipped that has to run."""
-    if session.exitstatus == pytest.ExitCode.OK and _wrongly_skipped(session.config):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, so that no worker is still busy with one when the others have ended."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +53,9 @@ def make_case(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     """A function that writes the files of one shared case (``shared/cases``), each once, and gives their folder."""
     script, made = shared_data.parent / "cases" / "make_cases.py", {}
     if not script.is_file():
-        pytest.skip(f"the shared cases are not at {script.parent}")
+        pytest.skip(
+            f"the shared cases are not at {script.parent}"
+        )  # the data are there: half a folder is a fault
 
     def make(name: str) -> Path:
         if name not in made:

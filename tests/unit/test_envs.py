@@ -22,6 +22,7 @@ ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 RULES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 LOCK_LINES = (REPOSITORY / "requirements.lock").read_text().splitlines()
+PINS = [line for line in LOCK_LINES if not line.startswith("#")]
 
 # Programs and interpreters that conda gives; all Python packages come from pip (see the head of each file).
 CONDA_PACKAGES = {"python", "pip", "astromatic-source-extractor"}
@@ -33,7 +34,7 @@ EXTRAS = [Requirement(line) for extra in PROJECT["optional-dependencies"].values
 
 
 def read_lock() -> dict[str, str]:
-    pins = (line.split("==") for line in LOCK_LINES if not line.startswith("#"))
+    pins = (line.split("==") for line in PINS)
     return {canonicalize_name(name): version for name, version in pins}
 
 
@@ -47,24 +48,33 @@ def pip_pins(path: Path) -> dict[str, str]:
 # --- the lock file ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", [line for line in LOCK_LINES if not line.startswith("#")])
-def test_a_lock_line_is_a_name_and_a_version(line: str):
+def test_there_is_something_to_check():
+    assert len(PINS) > 50 and len(ENVIRONMENTS) >= 3
+    assert len(set(scripts_with_environments())) > 20
+
+
+def test_a_lock_line_is_a_name_and_a_version(subtests):
     """No host, no path, no local build tag such as +cpu: any of them ties the file to one machine."""
-    assert re.fullmatch(r"[A-Za-z0-9][\w.-]*==[0-9][\w.]*", line)
-    assert not CUDA_PACKAGES.match(line)
+    for line in PINS:
+        with subtests.test(line):
+            assert re.fullmatch(r"[A-Za-z0-9][\w.-]*==[0-9][\w.]*", line)
+            assert not CUDA_PACKAGES.match(line)
 
 
 def test_the_lock_names_each_package_once():
-    names = [canonicalize_name(line.split("==")[0]) for line in LOCK_LINES if not line.startswith("#")]
+    names = [canonicalize_name(line.split("==")[0]) for line in PINS]
 
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("requirement", DEPENDENCIES + EXTRAS, ids=str)
-def test_the_lock_satisfies_the_direct_dependencies(requirement: Requirement):
-    version = read_lock()[canonicalize_name(requirement.name)]
+def test_the_lock_satisfies_the_direct_dependencies(subtests):
+    for requirement in DEPENDENCIES + EXTRAS:
+        with subtests.test(str(requirement)):
+            version = read_lock()[canonicalize_name(requirement.name)]
 
-    assert requirement.specifier.contains(version), f"{requirement} is locked at {version}: run `make lock`"
+            assert requirement.specifier.contains(version), (
+                f"{requirement} is locked at {version}: run `make lock`"
+            )
 
 
 def test_the_lock_holds_the_transitive_dependencies_and_nothing_else():
@@ -96,25 +106,27 @@ def test_set_up_installs_the_locked_torch_first():
 # --- conda environments ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_an_environment_is_well_formed(path: Path):
-    environment = yaml.safe_load(path.read_text())
-    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+def test_an_environment_is_well_formed(subtests):
+    for path in ENVIRONMENTS:
+        with subtests.test(path.stem):
+            environment = yaml.safe_load(path.read_text())
+            conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
 
-    assert set(environment) == {"name", "channels", "dependencies"}
-    assert environment["name"] in {f"skymill-{path.stem}", "skymill"}
-    assert environment["channels"] == ["conda-forge"]
-    assert {re.split("[=<>]", entry)[0] for entry in conda} <= CONDA_PACKAGES
-    assert "python=3.11" in conda
-    assert list(pip_pins(path)) == sorted(pip_pins(path))
+            assert set(environment) == {"name", "channels", "dependencies"}
+            assert environment["name"] in {f"skymill-{path.stem}", "skymill"}
+            assert environment["channels"] == ["conda-forge"]
+            assert {re.split("[=<>]", entry)[0] for entry in conda} <= CONDA_PACKAGES
+            assert "python=3.11" in conda
+            assert list(pip_pins(path)) == sorted(pip_pins(path))
 
 
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_an_environment_has_the_locked_versions(path: Path):
-    lock = read_lock()
+def test_an_environment_has_the_locked_versions(subtests):
+    for path in ENVIRONMENTS:
+        with subtests.test(path.stem):
+            lock = read_lock()
 
-    for name, version in pip_pins(path).items():
-        assert lock.get(name) == version, f"{path.name}: {name}=={version}: run scripts/pin_envs.py"
+            for name, version in pip_pins(path).items():
+                assert lock.get(name) == version, f"{path.name}: {name}=={version}: run scripts/pin_envs.py"
 
 
 # --- what the library imports ----------------------------------------------------------------------------------
@@ -193,16 +205,19 @@ def scripts_with_environments() -> Iterator[tuple[str, str, str]]:
                 yield rule, script[1], conda[1] if conda else ""
 
 
-@pytest.mark.parametrize(("rule", "script", "environment"), sorted(scripts_with_environments()))
-def test_an_environment_names_all_that_its_jobs_import(rule: str, script: str, environment: str):
-    assert environment, f'rule {rule} names no environment: conda: "../../envs/<kind of job>.yaml"'
-    needed = third_party_packages([REPOSITORY / "workflow" / "scripts" / script])
-    named = pip_pins(REPOSITORY / "envs" / environment)
-    missing = {name: str(path.relative_to(REPOSITORY)) for name, path in needed.items() if name not in named}
+def test_an_environment_names_all_that_its_jobs_import(subtests):
+    for rule, script, environment in sorted(scripts_with_environments()):
+        with subtests.test(rule):
+            assert environment, f'rule {rule} names no environment: conda: "../../envs/<kind of job>.yaml"'
+            needed = third_party_packages([REPOSITORY / "workflow" / "scripts" / script])
+            named = pip_pins(REPOSITORY / "envs" / environment)
+            missing = {
+                name: str(path.relative_to(REPOSITORY)) for name, path in needed.items() if name not in named
+            }
 
-    assert not missing, (
-        f"envs/{environment} lacks packages that rule {rule} needs, with the file that imports each"
-    )
+            assert not missing, (
+                f"envs/{environment} lacks packages that rule {rule} needs, with the file that imports each"
+            )
 
 
 def test_the_workflow_environment_runs_the_command_and_parses_the_workflow():

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 FILES = sorted((SOURCE / "skymill").rglob("*.py"))
 
@@ -86,21 +84,36 @@ def test_every_part_has_a_floor():
     assert set(PARTS) <= set(FLOOR), "a new package needs its place in FLOORS and in docs/architecture.md"
 
 
-@pytest.mark.parametrize("path", FILES, ids=MODULES)
-def test_imports_only_go_down(path: Path):
-    here = part_of(module_name(path))
-    if not here:
-        return
-    for name, line in imported_modules(path):
-        assert not name.startswith("."), f"{path}:{line}: expected an absolute import, found {name}"
-        assert name.split(".")[0] != "snakemake", f"{path}:{line}: the library does not know Snakemake"
-        there = part_of(name)
-        if name.split(".")[0] != "skymill" or there in {"", "__version__", here}:
-            continue
-        is_ground = FLOOR[here] == FLOOR[there] == 0
-        assert FLOOR[there] < FLOOR[here] or is_ground, (
-            f"{path}:{line}: '{here}' (floor {FLOOR[here]}) imports '{there}' (floor {FLOOR[there]})"
-        )
+def wrong_import(here: str, name: str) -> str:
+    """What is wrong with a module of the part `here` importing `name`; empty if nothing is."""
+    if name.startswith("."):
+        return "expected an absolute import"
+    if name.split(".")[0] == "snakemake":
+        return "the library does not know Snakemake"
+    there = part_of(name)
+    if name.split(".")[0] != "skymill" or there in {"", "__version__", here}:
+        return ""
+    is_ground = FLOOR[here] == FLOOR[there] == 0
+    is_down = FLOOR[there] < FLOOR[here] or is_ground
+    return "" if is_down else f"'{here}' (floor {FLOOR[here]}) imports '{there}' (floor {FLOOR[there]})"
+
+
+def test_imports_only_go_down():
+    wrong = [
+        f"{path}:{line}: {fault}: {name}"
+        for path in FILES
+        if (here := part_of(module_name(path)))
+        for name, line in imported_modules(path)
+        if (fault := wrong_import(here, name))
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_import_rule_knows_what_is_wrong():
+    assert wrong_import("data", "skymill.plan.build") == "'data' (floor 2) imports 'plan' (floor 7)"
+    assert wrong_import("data", ".tile") and wrong_import("data", "snakemake.io")
+    assert not any(wrong_import("data", name) for name in ("numpy", "skymill.errors", "skymill.data.tile"))
 
 
 def test_the_import_rule_sees_imports_in_functions(tmp_path: Path):
@@ -112,35 +125,42 @@ def test_the_import_rule_sees_imports_in_functions(tmp_path: Path):
     assert sorted(imported_modules(path)) == [("skymill.cli", 2), ("skymill.plan", 4), ("skymill.rng", 3)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=MODULES)
-def test_a_file_holds_one_thing(path: Path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
+def test_a_file_holds_one_thing():
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    long = {str(path): count for path, count in lines.items() if count > MAX_LINES}
+    vague = [str(path) for path in FILES if path.stem in {"utils", "util", "common", "helpers", "misc"}]
 
-    assert lines <= MAX_LINES, f"{path} has {lines} lines; split it by what it gives"
-    assert path.stem not in {"utils", "util", "common", "helpers", "misc"}, (
-        f"{path}: name it after what it gives"
-    )
-
-
-# The command line is there to print.
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "cli"], ids=str)
-def test_the_library_logs_and_does_not_print(path: Path):
-    calls = [node for node in ast.walk(syntax_tree(path)) if isinstance(node, ast.Call)]
-    prints = [node.lineno for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
-
-    assert not prints, f"{path}: print in line {prints}; use logging"
+    assert not long, "split these files by what they give"
+    assert not vague, "name these files after what they give"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=str)
-def test_init_files_import_nothing(path: Path):
-    docstring, *rest = syntax_tree(path).body
+def prints_in(tree: ast.Module) -> list[int]:
+    """Lines in which print is called."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [node.lineno for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
 
-    assert isinstance(docstring, ast.Expr)
-    if path.parent == SOURCE / "skymill":
-        (version,) = rest
-        assert ast.unparse(version).startswith("__version__ = ")
-    else:
-        assert not rest, f"{path}: expected a docstring alone, so that importing one module imports no other"
+
+def test_the_library_logs_and_does_not_print():
+    # The command line is there to print.
+    library = [path for path in FILES if path.stem != "cli"]
+    wrong = {str(path): lines for path in library if (lines := prints_in(syntax_tree(path)))}
+
+    assert prints_in(ast.parse("x = 1\nif x:\n    print(x)")) == [3]
+    assert not wrong, "use logging"
+
+
+def test_init_files_import_nothing():
+    """A docstring alone, so that importing one module imports no other; skymill's own has the version."""
+    wrong = []
+    for path in (path for path in FILES if path.name == "__init__.py"):
+        docstring, *rest = syntax_tree(path).body
+        lines = [ast.unparse(node) for node in rest]
+        if path.parent == SOURCE / "skymill":
+            assert lines.pop().startswith("__version__ = ")
+        if lines or not isinstance(docstring, ast.Expr):
+            wrong.append(str(path))
+
+    assert not wrong
 
 
 def test_importing_skymill_is_quick_and_loads_nothing_else():
@@ -159,9 +179,8 @@ def test_importing_skymill_is_quick_and_loads_nothing_else():
     assert float(took) <= MAX_IMPORT_SECONDS
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part not in TORCH_PARTS])
-def test_stages_without_networks_do_not_load_torch(part: str):
-    modules = [name for name in MODULES if part_of(name) == part and name not in TORCH_MODULES]
+def test_stages_without_networks_do_not_load_torch():
+    light = [name for name in MODULES if part_of(name) not in TORCH_PARTS and name not in TORCH_MODULES]
     # The first module that brings one in is the one to mend.
     code = (
         "import importlib, sys\n"
@@ -173,4 +192,5 @@ def test_stages_without_networks_do_not_load_torch(part: str):
         "        sys.stdout.write(f'{name} loads {found}')\n"
         "        break\n"
     )
-    assert run_python(code, ",".join(sorted(HEAVY)), *modules) == ""
+    assert len(light) > 100
+    assert run_python(code, ",".join(sorted(HEAVY)), *light) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -25,6 +26,12 @@ class Workflow:
     folder: Path
     source: Path
     """Checkout that the Snakefile and the library are taken from."""
+
+    without: tuple[str, ...] = ()
+    """Parts of the tiny configuration that a test is not about, as ``models.unet``; each job costs seconds."""
+
+    shard_size: int | None = None
+    """Galaxies and blends a shard, where a test is not about shards."""
 
     def command(self, *arguments: str, cores: int | None = 2) -> list[str]:
         """The command line that a user would type; with a profile that says where jobs run, without cores."""
@@ -59,6 +66,12 @@ class Workflow:
     def configure(self, **changes: object) -> None:
         """Write the tiny configuration with some top-level keys changed (mappings are mixed in)."""
         values = yaml.safe_load(TINY.read_text())
+        for part in self.without:
+            section, name = part.split(".")
+            del values[section][name]
+        if self.shard_size is not None:
+            values["populations"]["galaxies"]["shard_size"] = self.shard_size
+            values["blend"]["shard_size"] = self.shard_size
         for key, value in changes.items():
             mixed = isinstance(value, dict) and isinstance(values.get(key), dict)
             values[key] = {**values[key], **value} if mixed else value
@@ -78,9 +91,19 @@ class Workflow:
 
 @pytest.fixture(scope="session")
 def make_workflow(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Callable[..., Workflow]:
-    """A function that gives an empty folder with the tiny configuration; `copy` takes a copy of the code along."""
+    """A function that gives an empty folder with the tiny configuration; `copy` takes a copy of the code along.
 
-    def make(name: str, *, copy: bool = False, **changes: object) -> Workflow:
+    `without` and `shard_size` are those of `Workflow`.
+    """
+
+    def make(
+        name: str,
+        *,
+        copy: bool = False,
+        without: tuple[str, ...] = (),
+        shard_size: int | None = None,
+        **changes: object,
+    ) -> Workflow:
         folder = tmp_path_factory.mktemp(name)
         source = repository
         if copy:
@@ -90,17 +113,39 @@ def make_workflow(tmp_path_factory: pytest.TempPathFactory, repository: Path) ->
                     repository / part, source / part, ignore=shutil.ignore_patterns("__pycache__")
                 )
             shutil.copy(repository / "Snakefile", source)
-        workflow = Workflow(folder, source)
+        workflow = Workflow(folder, source, without, shard_size)
         workflow.configure(**changes)
         return workflow
 
     return make
 
 
-@pytest.fixture(scope="session")
-def finished(make_workflow: Callable[..., Workflow]) -> Workflow:
-    """The tiny run, finished on two cores from a copy of the code; tests must leave its results as they are."""
+def finish(make_workflow: Callable[..., Workflow], note: Path) -> Workflow:
+    """Finish the tiny run from a copy of the code, and note where both are."""
     workflow = make_workflow("finished", copy=True)
     done = workflow.run()
     assert done.returncode == 0, done.stdout
+    note.write_text(json.dumps([str(workflow.folder), str(workflow.source)]))
     return workflow
+
+
+@pytest.fixture(scope="session")
+def finished(make_workflow: Callable[..., Workflow], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The tiny run, finished on two cores from a copy of the code; tests must leave its results as they are.
+
+    The first process of a session that needs it makes it, and leaves it alone; each works in a copy of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # The workers' folders of xdist lie in the session's; without workers, the session's is our own.
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    note = common / "finished.json"
+    with (common / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = (
+            finish(make_workflow, note)
+            if not note.exists()
+            else Workflow(*map(Path, json.loads(note.read_text())))
+        )
+    own = Workflow(tmp_path_factory.mktemp("own") / "run", made.source)
+    shutil.copytree(made.folder, own.folder, symlinks=True)
+    return own

@@ -46,7 +46,7 @@ def configure(workflow, per_job):
 @pytest.fixture(scope="module")
 def in_pairs(make_workflow):
     """A finished run of five tiles, two per job."""
-    workflow = make_workflow("pairs")
+    workflow = make_workflow("pairs", shard_size=1000)
     configure(workflow, 2)
     done = workflow.run()
     assert done.returncode == 0, done.stdout
@@ -58,7 +58,7 @@ def again(in_pairs, make_workflow):
     """A function that copies the finished run, with another number of tiles per job."""
 
     def copy(name, per_job=2):
-        workflow = make_workflow(name)
+        workflow = make_workflow(name, shard_size=1000)
         for part in ("results", ".snakemake"):
             shutil.copytree(in_pairs.folder / part, workflow.folder / part, symlinks=True)
         configure(workflow, per_job)

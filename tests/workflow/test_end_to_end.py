@@ -73,10 +73,9 @@ def test_nothing_is_left_to_do_and_planning_is_quick(finished):
     assert 0.1 < took < 8
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_is_a_target(make_workflow, stage):
-    done = make_workflow(f"target-{stage}").run(stage, "--dry-run", "--quiet", "rules")
-    assert done.returncode == 0, done.stdout
+def test_each_stage_is_a_target(make_workflow):
+    planned = make_workflow("targets").planned(*STAGES)
+    assert set(planned) >= set(STAGES)
 
 
 def test_a_stage_alone_plans_only_what_it_needs(make_workflow):

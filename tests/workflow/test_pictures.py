@@ -25,7 +25,7 @@ ONLY = {
 
 @pytest.fixture(scope="module")
 def pictures(make_workflow):
-    workflow = make_workflow("pictures")
+    workflow = make_workflow("pictures", shard_size=1000)
     path = workflow.folder / "config.yaml"
     values = {**yaml.safe_load(path.read_text()), **ONLY}
     values["blend"] = {**values["blend"], "n_test": 24, "group_sizes": {2: 1.0}}

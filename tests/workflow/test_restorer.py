@@ -6,6 +6,8 @@ import pytest
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
+# What has no part in this.
+OTHERS = ("detectors.source_extractor", "detectors.photutils", "models.unet", "fields.sky")
 CHANGES = {
     "inject": None,
     "bound": None,
@@ -26,7 +28,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def restored(make_workflow):
-    workflow = make_workflow("restorer", **CHANGES)
+    workflow = make_workflow("restorer", without=OTHERS, shard_size=1000, **CHANGES)
     done = workflow.run()
     assert done.returncode == 0, done.stdout
     return workflow

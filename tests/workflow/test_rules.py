@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 RULES = {
@@ -40,13 +38,14 @@ def test_rules_were_found():
     assert len(WORKING) >= 16
 
 
-@pytest.mark.parametrize("rule", WORKING)
-def test_a_working_rule_has_every_key_in_the_same_order(rule):
-    assert set(keys(rule)) >= NEEDED
-    assert keys(rule) == [key for key in KEYS if key in keys(rule)]
-    assert "code=code_stamp(" in RULES[rule]
-    assert "mem_mb=growing(" in RULES[rule]
-    assert "runtime=growing(" in RULES[rule]
+def test_a_working_rule_has_every_key_in_the_same_order(subtests):
+    for rule in WORKING:
+        with subtests.test(rule):
+            assert set(keys(rule)) >= NEEDED
+            assert keys(rule) == [key for key in KEYS if key in keys(rule)]
+            assert "code=code_stamp(" in RULES[rule]
+            assert "mem_mb=growing(" in RULES[rule]
+            assert "runtime=growing(" in RULES[rule]
 
 
 def test_only_what_ties_shards_together_runs_where_snakemake_does():
@@ -66,26 +65,29 @@ def test_whatever_is_made_tile_by_tile_can_be_made_in_chunks_by_the_same_code():
         assert stamps[0] == stamps[1]
 
 
-@pytest.mark.parametrize("rule", sorted(set(RULES) - set(WORKING)))
-def test_other_rules_are_targets_only(rule):
-    assert set(keys(rule)) == {"localrule", "input"}
+def test_other_rules_are_targets_only(subtests):
+    for rule in sorted(set(RULES) - set(WORKING)):
+        with subtests.test(rule):
+            assert set(keys(rule)) == {"localrule", "input"}
 
 
-@pytest.mark.parametrize("rule", WORKING)
-def test_the_script_is_called_like_the_rule_and_holds_no_logic(rule):
-    script = ROOT / "workflow" / "scripts" / f"{rule}.py"
-    assert f'"../scripts/{rule}.py"' in RULES[rule]
-    text = script.read_text()
-    assert not re.search(r"^\s*(def|class|for|if|while) ", text, re.MULTILINE)
-    assert len(text.splitlines()) <= 25
-    assert re.search(rf"import {rule}$", text, re.MULTILINE)
-    assert "snakemake.config" not in text
+def test_the_script_is_called_like_the_rule_and_holds_no_logic(subtests):
+    for rule in WORKING:
+        with subtests.test(rule):
+            script = ROOT / "workflow" / "scripts" / f"{rule}.py"
+            assert f'"../scripts/{rule}.py"' in RULES[rule]
+            text = script.read_text()
+            assert not re.search(r"^\s*(def|class|for|if|while) ", text, re.MULTILINE)
+            assert len(text.splitlines()) <= 25
+            assert re.search(rf"import {rule}$", text, re.MULTILINE)
+            assert "snakemake.config" not in text
 
 
-@pytest.mark.parametrize("path", [*FILES, ROOT / "Snakefile"], ids=lambda path: path.name)
-def test_rule_files_are_short_and_say_what_they_do(path):
-    text = path.read_text()
-    assert text.startswith("# ")
-    assert "lambda" not in re.sub("#.*", "", text)
-    assert "run:" not in [line.strip() for line in text.splitlines()]
-    assert len(text.splitlines()) <= (60 if path.name == "Snakefile" else 150)
+def test_rule_files_are_short_and_say_what_they_do(subtests):
+    for path in [*FILES, ROOT / "Snakefile"]:
+        with subtests.test(path.name):
+            text = path.read_text()
+            assert text.startswith("# ")
+            assert "lambda" not in re.sub("#.*", "", text)
+            assert "run:" not in [line.strip() for line in text.splitlines()]
+            assert len(text.splitlines()) <= (60 if path.name == "Snakefile" else 150)

@@ -54,7 +54,7 @@ def configure(workflow, per_job):
 @pytest.fixture(scope="module")
 def surveyed(make_workflow):
     """Two tiles in one chunk and their survey catalogues."""
-    workflow = make_workflow("survey")
+    workflow = make_workflow("survey", shard_size=1000)
     configure(workflow, 2)
     done = workflow.run("survey")
     assert done.returncode == 0, done.stdout
@@ -93,7 +93,7 @@ def test_nothing_is_compared_or_reported_for_it(surveyed):
 
 
 def test_without_chunks_it_is_the_same_file_by_file(surveyed, make_workflow):
-    workflow = make_workflow("alone")
+    workflow = make_workflow("alone", shard_size=1000)
     leave = shutil.ignore_patterns("survey", "chunks")
     shutil.copytree(surveyed.folder / "results", workflow.folder / "results", ignore=leave)
     configure(workflow, 1)

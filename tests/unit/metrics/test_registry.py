@@ -35,43 +35,54 @@ def columns(n=40, seed=14):
     }
 
 
-@pytest.mark.parametrize("name", METRICS.names())
-def test_needs_are_the_functions_arguments(name):
-    metric = METRICS[name]
-    arguments = [argument.name for argument in inspect.signature(metric.function).parameters.values()]
-    assert "weights" in arguments
-    assert arguments.index("weights") == len(metric.needs)
-    assert set(metric.needs) <= set(columns())
+def test_there_are_metrics():
+    assert len(METRICS.names()) >= 30
 
 
-@pytest.mark.parametrize("name", METRICS.names())
-def test_values_are_finite_and_do_not_depend_on_the_order_of_rows(name):
-    metric, data = METRICS[name], columns()
-    value = metric.function(*(data[column] for column in metric.needs))
-    backwards = metric.function(*(data[column][::-1] for column in metric.needs))
-    assert np.isfinite(value)
-    assert value == pytest.approx(backwards)
+def test_needs_are_the_functions_arguments(subtests):
+    for name in METRICS.names():
+        with subtests.test(name):
+            metric = METRICS[name]
+            arguments = [argument.name for argument in inspect.signature(metric.function).parameters.values()]
+            assert "weights" in arguments
+            assert arguments.index("weights") == len(metric.needs)
+            assert set(metric.needs) <= set(columns())
 
 
-@pytest.mark.parametrize("name", METRICS.names())
-def test_weights_are_repeats_of_rows(name):
-    metric, data = METRICS[name], columns()
-    counts = np.random.default_rng(15).integers(0, 4, (3, 40))
-    values = metric.function(*(data[column] for column in metric.needs), weights=counts.astype(float))
-    for value, count in zip(values, counts, strict=True):
-        repeated = metric.function(*(np.repeat(data[column], count) for column in metric.needs))
-        assert value == pytest.approx(repeated)
+def test_values_are_finite_and_do_not_depend_on_the_order_of_rows(subtests):
+    for name in METRICS.names():
+        with subtests.test(name):
+            metric, data = METRICS[name], columns()
+            value = metric.function(*(data[column] for column in metric.needs))
+            backwards = metric.function(*(data[column][::-1] for column in metric.needs))
+            assert np.isfinite(value)
+            assert value == pytest.approx(backwards)
 
 
-@pytest.mark.parametrize("name", METRICS.names())
-def test_fractions_with_a_binomial_interval_have_one_boolean_column(name):
-    metric = METRICS[name]
-    assert metric.over in ("measured", "shared") or (len(metric.needs) == 1 and set(metric.needs) <= BOOLEANS)
+def test_weights_are_repeats_of_rows(subtests):
+    for name in METRICS.names():
+        with subtests.test(name):
+            metric, data = METRICS[name], columns()
+            counts = np.random.default_rng(15).integers(0, 4, (3, 40))
+            values = metric.function(*(data[column] for column in metric.needs), weights=counts.astype(float))
+            for value, count in zip(values, counts, strict=True):
+                repeated = metric.function(*(np.repeat(data[column], count) for column in metric.needs))
+                assert value == pytest.approx(repeated)
 
 
-@pytest.mark.parametrize("name", METRICS.names())
-def test_units_are_those_of_the_report(name):
-    assert METRICS[name].unit in {"percent", "mag", "fraction", "ratio", "dB", "number"}
+def test_fractions_with_a_binomial_interval_have_one_boolean_column(subtests):
+    for name in METRICS.names():
+        with subtests.test(name):
+            metric = METRICS[name]
+            assert metric.over in ("measured", "shared") or (
+                len(metric.needs) == 1 and set(metric.needs) <= BOOLEANS
+            )
+
+
+def test_units_are_those_of_the_report(subtests):
+    for name in METRICS.names():
+        with subtests.test(name):
+            assert METRICS[name].unit in {"percent", "mag", "fraction", "ratio", "dB", "number"}
 
 
 def test_names_are_unique_and_unknown_ones_list_the_known():
