@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -99,16 +99,21 @@ class Account:
         elif self.is_strict and session.exitstatus == pytest.ExitCode.OK and self.faults():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def left_out(self) -> list[str]:
+        """What was left out or expected to fail, why, and how often in which file."""
+        groups = {f"{len(nodes)} skipped: {why}": nodes for why, nodes in sorted(self.skipped.items())}
+        groups |= {f"{len(nodes)} {why}": nodes for why, nodes in sorted(self.expected.items())}
+        if self.deselected:
+            groups[f"{len(self.deselected)} deselected"] = self.deselected
         lines = []
-        for what, groups in (("skipped", self.skipped), ("", self.expected)):
-            for why, nodes in sorted(groups.items()):
-                lines.append(f"{len(nodes)} {what or 'expected'}: {why}")
-                lines += [f"    {node}" for node in sorted(nodes)]
-        lines += [f"deselected: {node}" for node in sorted(self.deselected)]
-        lines += [f"no test in {name}" for name in sorted(self.without_tests())]
+        for what, nodes in groups.items():
+            files = Counter(node.partition("::")[0] for node in nodes)
+            lines += [what, *(f"    {file}: {count}" for file, count in sorted(files.items()))]
+        return lines + [f"no test in {name}" for name in sorted(self.without_tests())]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what was not checked")
-        terminalreporter.write_line("\n".join(lines) or "nothing: every test ran")
+        terminalreporter.write_line("\n".join(self.left_out()) or "nothing: every test ran")
         if any(why.startswith(NO_SHARED_DATA) for why in self.skipped) and is_without_shared_folder():
             terminalreporter.write_line("THE TESTS ON REAL DATA DID NOT RUN: this machine has no ../shared")
         if self.is_strict and self.faults():
