@@ -161,7 +161,10 @@ def _artifacts_of(run: str, results: Path, stages: Sequence[str]) -> list[Artifa
 
 
 def _place(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-    return entry["stage"], entry["name"], entry["version"]
+    place = entry["stage"], entry["name"], entry["version"]
+    if not all(NAME.fullmatch(part) for part in place):
+        raise ValueError(f"an artifact {'/'.join(place)}")
+    return place
 
 
 def _listed(entry: Mapping[str, Any], results: Path, manifest: Path) -> Artifact:

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 """Names become folder names, so they hold letters, digits, ``_`` and ``-`` only (never a path)."""
+
+Width = Annotated[int, Field(ge=1, le=2048)]
+"""Channels or units of a layer: no layer takes more than a few hundred megabytes, whatever a stranger's card says."""
 
 
 class ConfigModel(BaseModel):
     """A piece of configuration: immutable, with unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     execution_keys: ClassVar[frozenset[str]] = frozenset()
     """Keys that say how the work is done and never change what comes out (shard sizes, devices)."""
@@ -24,6 +27,14 @@ class ConfigModel(BaseModel):
         """Return the keys that determine the output as plain JSON values, those of nested pieces included."""
         chosen = (name for name in type(self).model_fields if name not in self.execution_keys)
         return {name: _plain(getattr(self, name)) for name in chosen}
+
+
+def explained(error: ValidationError) -> str:
+    """Say in one line which keys are wrong and why."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'the whole'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    )
 
 
 def fill_from_preset(values: Any, presets: Mapping[str, Mapping[str, Any]], default: str, piece: str) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 
-from skymill.config.base import ConfigModel
+from skymill.config.base import ConfigModel, Width
 
 
 class CriticConfig(ConfigModel):
@@ -15,7 +15,7 @@ class CriticConfig(ConfigModel):
     weight: PositiveFloat = Field(
         0.01, le=100, description="Weight of what the critic thinks of the images beside the other losses."
     )
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=5)] = Field(
+    widths: Annotated[tuple[Width, ...], Field(min_length=1, max_length=5)] = Field(
         (24, 48, 48), description="Channels of each of its layers; each halves the side."
     )
     learning_rate_ratio: PositiveFloat = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from skymill.config.base import ConfigModel
+from skymill.config.base import ConfigModel, Width
 from skymill.config.train import AugmentConfig, TrainConfig
 
 
@@ -14,7 +14,7 @@ class DetectionUnetConfig(ConfigModel):
     """A light encoder–decoder for images of any size: a chance of a centre, an offset and a segment for each pixel."""
 
     kind: Literal["detection_unet"] = Field("detection_unet", description="Form of the network.")
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)] = Field(
+    widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=6)] = Field(
         (16, 32, 64, 80), description="Channels at half, a quarter, … of the image's resolution."
     )
 

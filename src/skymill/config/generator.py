@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.base import NAME_PATTERN, ConfigModel, Range, Width
 from skymill.config.finder import UNUSED
 from skymill.config.train import AugmentConfig, TrainConfig
 
-Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=6)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=2, max_length=6)]
 
 
 def _positive(depth: tuple[float, float]) -> tuple[float, float]:
@@ -35,7 +35,7 @@ class CanvasNetworkConfig(ConfigModel):
     widths: Widths = Field(
         (16, 32, 48, 64), description="Channels of the encoder at half, a quarter, … the side."
     )
-    dense: PositiveInt = Field(128, description="Units of the encoder's dense layers.")
+    dense: Width = Field(128, description="Units of the encoder's dense layers.")
     canvas_px: int = Field(
         48,
         ge=16,
@@ -43,7 +43,7 @@ class CanvasNetworkConfig(ConfigModel):
         multiple_of=8,
         description="Side of the image that the decoder gives: log of the surface brightness, fine in the middle.",
     )
-    canvas_widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
+    canvas_widths: tuple[Width, Width, Width, Width] = Field(
         (64, 48, 32, 16),
         description="Channels of the decoder at an eighth, a quarter, half and all of the side.",
     )
@@ -68,13 +68,13 @@ class WganConfig(CanvasNetworkConfig):
     """A network that learns from a critic what galaxies look like (WGAN-GP), and an encoder for it."""
 
     kind: Literal["wgan"] = Field(description="Form of the network.")
-    style: PositiveInt = Field(
+    style: Width = Field(
         64, description="Units of the layers that turn latent numbers, flux and size into a look."
     )
-    critic_widths: Annotated[tuple[PositiveInt, ...], Field(min_length=3, max_length=5)] = Field(
+    critic_widths: Annotated[tuple[Width, ...], Field(min_length=3, max_length=5)] = Field(
         (32, 64, 96), description="Channels of the critic at half, a quarter, … the side of what it sees."
     )
-    critic_dense: PositiveInt = Field(128, description="Units of the critic's dense layers.")
+    critic_dense: Width = Field(128, description="Units of the critic's dense layers.")
     critic_steps: PositiveInt = Field(
         4, le=100, description="Steps of the critic for each step of the network that draws."
     )

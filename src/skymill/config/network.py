@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from skymill.config.base import ConfigModel
+from skymill.config.base import ConfigModel, Width
 
-Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=7)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=2, max_length=7)]
 
 
 class PolarConfig(ConfigModel):
@@ -30,7 +30,7 @@ class PolarConfig(ConfigModel):
     depth: PositiveInt = Field(
         1, le=8, description="Pairs of convolutions in each level after its first one."
     )
-    dense: PositiveInt = Field(192, description="Units of each of the two dense layers before the outputs.")
+    dense: Width = Field(192, description="Units of each of the two dense layers before the outputs.")
 
     @property
     def stride(self) -> int:
@@ -74,7 +74,7 @@ class UnetConfig(PolarConfig):
 class TrunkConfig(ConfigModel):
     """A residual root and two residual branches."""
 
-    root_widths: tuple[PositiveInt, PositiveInt] = Field(
+    root_widths: tuple[Width, Width] = Field(
         (32, 64),
         description="Channels on the grid of half the side (the branches) and of a quarter (the root).",
     )

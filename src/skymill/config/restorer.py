@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from skymill.config.base import NAME_PATTERN, ConfigModel, Range
+from skymill.config.base import NAME_PATTERN, ConfigModel, Range, Width
 from skymill.config.critic import CriticConfig
 from skymill.config.generator import NOT_USED
 from skymill.config.train import AugmentConfig, TrainConfig
@@ -24,7 +24,7 @@ class RestorerNetConfig(ConfigModel):
     """Residual blocks that draw the restored image beside linear deconvolutions of the degraded one."""
 
     kind: Literal["restorer"] = Field("restorer", description="Form of the network.")
-    widths: tuple[PositiveInt, PositiveInt] = Field(
+    widths: tuple[Width, Width] = Field(
         (32, 64), description="Channels on the grid of half the side and of a quarter."
     )
     root_blocks: PositiveInt = Field(

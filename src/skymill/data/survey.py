@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 
-from skymill.config.base import NAME_PATTERN, ConfigModel
+from skymill.config.base import NAME_PATTERN, ConfigModel, explained
 from skymill.errors import ConfigError
 
 AB_NJY_ZERO_POINT_MAG = 31.4
@@ -120,7 +120,9 @@ def load_survey(name: str, folder: str | Path) -> Survey:
     path = folder / f"{name}.yaml"
     try:
         survey = Survey.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError) as error:
+    except ValidationError as error:
+        raise ConfigError(path, expected="a survey", found=explained(error)) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(path, expected="a survey", found=str(error)) from error
     if survey.name != name:
         raise ConfigError(path, expected=f"name: {name}, as the file is called", found=f"name: {survey.name}")

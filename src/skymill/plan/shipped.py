@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from skymill.config.base import explained
 from skymill.config.network import AnyNetwork
 from skymill.config.run import RunConfig
+from skymill.config.safe_yaml import read_yaml
 from skymill.config.train import TaskConfig
-from skymill.errors import ConfigError
+from skymill.errors import ConfigError, DataError
 from skymill.plan.artifact import Artifact
 from skymill.provenance.record import sha256
 
@@ -164,9 +165,13 @@ def task_of(card: str | Path) -> TaskConfig:
 
 def _described(card: str | Path, part: str, kind: Any) -> Any:
     try:
-        values = yaml.safe_load(Path(card).read_text(encoding="utf-8"))
+        values = read_yaml(card, "a model card with a network and a task")
         return TypeAdapter(kind).validate_python(values[part])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
+    except DataError as error:
+        raise ConfigError(card, expected=error.expected, found=error.found) from error
+    except ValidationError as error:
+        raise ConfigError(card, expected="a model card", found=explained(error)) from error
+    except (KeyError, TypeError, IndexError) as error:
         raise ConfigError(
             card, expected="a model card with a network and a task", found=str(error)
         ) from error

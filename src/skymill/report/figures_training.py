@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from skymill.config.safe_yaml import read_yaml
 from skymill.errors import DataError
 from skymill.report.chart import Chart
 from skymill.report.inventory import Entry
@@ -62,10 +62,7 @@ def read_card(path: str | Path) -> dict[str, Any]:
     DataError
         If it is missing or not YAML with keys.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(path, expected="a model card", found=str(error)) from error
+    content = read_yaml(path, "a model card")
     if not isinstance(content, Mapping):
         raise DataError(path, expected="a model card with keys", found=type(content).__name__)
     return dict(flattened(content))

@@ -6,7 +6,8 @@ which says what the weights are, what they were trained on and with, and how wel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import log2
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -16,9 +17,11 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from skymill.config.base import ConfigModel
+from skymill.config.base import ConfigModel, explained
 from skymill.config.network import AnyNetwork
+from skymill.config.safe_yaml import read_yaml
 from skymill.config.train import TaskConfig, TrainConfig
 from skymill.data.survey import Survey
 from skymill.errors import DataError, VersionError
@@ -32,6 +35,9 @@ from skymill.training.probe import differs, probe
 
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
 FORMAT = 2
+LARGEST_WEIGHTS_BYTES = 4 * 10**9
+FEW_NUMBERS = 1_000_000
+"""So many numbers may a network be larger than its weights before the difference is looked for, name by name."""
 
 INTENDED_USE = (
     "Photometry of galaxies in images of the survey above, on stamps centred on a detection within a pixel."
@@ -48,7 +54,7 @@ class TrainingCard(ConfigModel):
 
     name: str = Field(description="Name of the network.")
     version: str = Field(description="Version of the training's artifact.")
-    input_px: int = Field(gt=0, description="Side of the images that it was trained on, pixels.")
+    input_px: int = Field(gt=0, le=4096, description="Side of the images that it was trained on, pixels.")
     bands: tuple[str, ...] = Field(min_length=1, description="Bands of the images.")
     survey: Survey = Field(description="The survey that the images were simulated for.")
     training: TrainConfig = Field(description="How it was trained.")
@@ -160,18 +166,14 @@ def read_card(path: str | Path, kind: type[AnyCard] = Card) -> AnyCard:
     VersionError
         If it does not have the layout that this version of skymill reads.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(path, expected="a model card", found=" ".join(str(error).split())) from error
+    values = read_yaml(path, "a model card")
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise VersionError(
             path,
             expected=f"a model card of format {kind.model_fields['format'].default}",
-            found=wrong,
+            found=explained(error),
             remedy="Train the model again.",
         ) from error
 
@@ -210,7 +212,8 @@ def load_network(path: str | Path, kind: type[AnyCard], build: Callable[[AnyCard
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     card = read_card(folder / CARD, kind)
     weights = read_weights(folder / WEIGHTS, card.weights_sha256)
-    model = build(card)
+    with at_most(sum(value.numel() for value in weights.values()), folder / CARD):
+        model = build(card)
     check_fit(folder / WEIGHTS, weights, model.network)
     model.network.load_state_dict(weights)
     model.network.eval()
@@ -227,16 +230,41 @@ def kind_on_card(path: str | Path, part: str) -> str:
         If the file is missing or no card.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))[part]["kind"]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(
-            path, expected=f"a model card with a {part}", found=" ".join(str(error).split())
-        ) from error
+        return str(read_yaml(path, f"a model card with a {part}")[part]["kind"])
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(path, expected=f"a model card with a {part}", found=str(error)) from error
+
+
+@contextmanager
+def at_most(numbers: int, card: Path) -> Iterator[None]:
+    """Refuse to build a network of far more numbers than its weights have, before it fills the memory."""
+    built, most = 0, 2 * numbers + FEW_NUMBERS
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal built
+        built += 0 if parameter is None else parameter.numel()
+        if built > most:
+            raise VersionError(
+                card,
+                expected=f"a network of {numbers} numbers, as the weights have",
+                found="a far larger one",
+                remedy="Keep weights and card together; take both from one training.",
+            )
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def read_weights(path: Path, checksum: str) -> dict[str, Tensor]:
     """Read weights that must have the card's checksum."""
     try:
+        size = path.stat().st_size
+        if size > LARGEST_WEIGHTS_BYTES:
+            most = f"weights of at most {LARGEST_WEIGHTS_BYTES / 1e9:g} GB"
+            raise DataError(path, expected=most, found=f"{size / 1e9:.1f} GB")
         found = sha256(path)
         weights = load_file(path)
     except (OSError, SafetensorError) as error:

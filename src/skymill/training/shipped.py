@@ -8,6 +8,7 @@ precision, the card, and the history of the training.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skymill.config.base import NAME_PATTERN
 from skymill.data.survey import Survey
-from skymill.errors import DataError, VersionError
+from skymill.errors import ConfigError, DataError, VersionError
 from skymill.metrics.record import read_records
 from skymill.provenance.atomic import atomic_path
 from skymill.provenance.record import recording
@@ -169,9 +171,13 @@ def ship_model(
 
     Raises
     ------
+    ConfigError
+        If the name is not one.
     DataError
         If a file cannot be read, or the metrics hold nothing of this network.
     """
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ConfigError("NAME", expected="letters, digits, '_' and '-', 64 at most", found=f"'{name}'")
     source = Path(model)
     trained, wanted = _trained(source)
     folder = Path(models_dir) / trained.card.survey.name / name

@@ -56,9 +56,11 @@ def test_what_is_trained_changes_the_recipe(change):
         ({"network": {"kind": "resnet"}}, "'cnn', 'unet'"),
         ({"network": {"kind": "cnn", "width": [8]}}, "Extra inputs"),
         ({"network": {"kind": "cnn", "widths": [8]}}, "at least 2 items"),
-        ({"network": {"kind": "cnn", "widths": [8, 0]}}, "greater than 0"),
+        ({"network": {"kind": "cnn", "widths": [8, 0]}}, "greater than or equal to 1"),
         ({"task": {"kind": "mask_flux"}}, "expected one with masks for task mask_flux, found cnn"),
         ({"task": {"kind": "flux", "loss": "mse"}}, "'laplace', 'log_l1' or 'mape'"),
+        ({"network": {"kind": "cnn", "widths": [8, 10**9]}}, "less than or equal to 2048"),
+        ({"training": {"learning_rate": float("nan")}}, "finite number"),
         ({"network": {"kind": "cnn", "angles": 12}}, "multiple of 8"),
         ({"network": {"kind": "cnn", "rings": 2}}, "greater than or equal to 4"),
         (

@@ -87,7 +87,7 @@ def facts() -> dict:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pixel_scale": 0.4}, "pixel_scale\n"),
+        ({"pixel_scale": 0.4}, "pixel_scale: Extra inputs"),
         ({"pixel_scale_arcsec": 0}, "greater than 0"),
         ({"gain_e_per_unit": "much"}, "valid number"),
         ({"psf": {"kind": "airy", "fwhm_arcsec": 1}}, "'gaussian', 'moffat', 'double_gaussian', 'optical'"),

@@ -133,3 +133,34 @@ def test_a_truncated_file_is_named(copy):
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(DataError, match=r"weights\.safetensors: expected weights as safetensors"):
         load_model(copy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("widths", [2048] * 7, "a far larger one"),
+        ("widths", [8, 10**9], "less than or equal to 2048"),
+        ("widths", [8] * 1000, "at most 7 items"),
+        ("depth", 10**6, "less than or equal to 8"),
+        ("dense", float("inf"), "finite"),
+    ],
+)
+def test_a_network_beyond_all_bounds_is_refused_before_it_fills_the_memory(copy, key, value, words):
+    network = yaml.safe_load((copy / "model.yaml").read_text())["network"]
+    change_card(copy, network={**network, key: value})
+    with pytest.raises(VersionError, match=words) as caught:
+        load_model(copy)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", [0, -64, 10**9, float("nan"), "64px"])
+def test_stamps_beyond_all_bounds_are_refused(copy, value):
+    change_card(copy, input_px=value)
+    with pytest.raises(VersionError, match="input_px"):
+        load_model(copy)
+
+
+def test_weights_have_a_largest_size(copy, monkeypatch):
+    monkeypatch.setattr("skymill.training.card.LARGEST_WEIGHTS_BYTES", 100)
+    with pytest.raises(DataError, match=r"expected weights of at most 1e-07 GB"):
+        load_model(copy)

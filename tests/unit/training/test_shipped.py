@@ -162,6 +162,14 @@ def test_models_and_finders_are_not_taken_for_each_other(finder, trained, survey
             take(recipe_of(survey), **parts(folder), folder=tmp_path / "taken")
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "a/b", "..", ".hidden", "", "a b", "a\0b", "x" * 65])
+def test_only_a_plain_name_is_shipped(trained, tmp_path, name, capsys):
+    status = main(["ship", str(trained), name, "--to", str(tmp_path / "models")])
+    assert status == 1
+    assert "NAME: expected letters, digits" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_card_is_not_shipped(tmp_path):
     (tmp_path / "model.yaml").write_text("name: x")
     with pytest.raises(DataError, match="a model card"):
