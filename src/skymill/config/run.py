@@ -360,6 +360,6 @@ def _explain(item: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in item["loc"]) or "the whole"
     if item["type"] == "extra_forbidden":
         known = known_keys(RunConfig.model_json_schema(), item["loc"][:-1])
-        return f"{where}: unknown key; known here: {', '.join(known)}"
+        return f"{where:.200}: unknown key; known here: {', '.join(known)}"
     found = "" if item["type"] == "missing" else f", found {item['input']!r:.80}"
-    return f"{where}: {item['msg']}{found}"
+    return f"{where:.200}: {item['msg']:.300}{found}"

@@ -83,11 +83,11 @@ def _check_header(path: str | Path, header: Sequence[str], model: type[ConfigMod
     unknown = [name for name in header if name not in known]
     missing = [name for name in needed if name not in header]
     if unknown or missing or len(set(header)) < len(header):
-        wrong = f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}"
+        wrong = f"unknown: {', '.join(unknown):.300}" if unknown else f"missing: {', '.join(missing)}"
         raise ConfigError(
             f"{path}, header",
             expected=f"the columns {', '.join(needed)} and any of {', '.join(known)}, each once, between tabs",
-            found=wrong if unknown or missing else f"a column twice: {', '.join(header)}",
+            found=wrong if unknown or missing else f"a column twice: {', '.join(header):.300}",
         )
 
 
@@ -99,8 +99,8 @@ def _parse_row(where: str, header: Sequence[str], cells: Sequence[str], model: t
         return model.model_validate(filled)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        expected = first["msg"].removeprefix("Value error, ")
+        expected = first["msg"].removeprefix("Value error, ")[:300]
         if not first["loc"]:
-            raise ConfigError(where, expected=expected, found=f"the cells {filled}") from None
-        found = "an empty cell" if first["type"] == "missing" else repr(first["input"])
+            raise ConfigError(where, expected=expected, found=f"the cells {filled}"[:300]) from None
+        found = "an empty cell" if first["type"] == "missing" else repr(first["input"])[:200]
         raise ConfigError(f"{where}, column {first['loc'][0]}", expected=expected, found=found) from None
