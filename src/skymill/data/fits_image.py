@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ LARGEST_EXPANSION = {"gzip": 1_100, "bzip2": 50_000}
 """Bytes that a byte of a packed file can become, rounded up (deflate: 1,032; bzip2: 46,000 of one value)."""
 LARGEST_TILE_EXPANSION = 100_000
 """The same for images of which each tile is compressed: a constant one takes a few bytes."""
+
+
+MOST_AXES = 999
+"""Of the FITS standard 4.0, section 4.4.1.1."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +138,22 @@ def read_image(path: str | Path, hdu: int | str | None = None, others: Sequence[
         return FitsImage(data, chosen.header.copy(), where, _tables(hdus, chosen.header), primary)
 
 
+def _check_axes(path: str | Path) -> None:
+    """Refuse more axes than the standard's 999 before astropy, which asks for the length of each, sees them."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(2880)
+    except OSError:
+        return  # Opening it says why.
+    found = re.search(rb"NAXIS   = +([0-9]{4,70})", start)
+    if found and int(found[1]) > MOST_AXES:
+        raise _broken(path, f"NAXIS = {int(found[1])}")
+
+
 @contextmanager
 def fits_errors(path: str | Path) -> Iterator[None]:
     """Turn what astropy raises and warns of on broken files into one DataError; other warnings go to the log."""
+    _check_axes(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

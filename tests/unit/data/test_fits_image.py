@@ -191,3 +191,14 @@ def test_an_hdu_that_says_not_what_it_is_is_refused(write):
 
     with pytest.raises(DataError, match=r"\[MASK\]: expected an image, found an HDU"):
         read_image(path, "MASK")
+
+
+def test_more_axes_than_the_standard_has_are_refused_at_once(tmp_path):
+    path = tmp_path / "axes.fits"
+    fits.writeto(path, np.zeros((4, 4), np.float32))
+    path.write_bytes(
+        path.read_bytes().replace(b"NAXIS   =                    2", b"NAXIS   =             99999999", 1)
+    )
+
+    with pytest.raises(DataError, match="NAXIS = 99999999"):
+        read_image(path)
