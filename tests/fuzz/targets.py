@@ -23,7 +23,8 @@ from skymill.data.survey import load_survey
 from skymill.detectors.sep_extractor import Sep
 from skymill.errors import SkymillError
 from skymill.ingest.ingest import Sources, make_tile
-from skymill.provenance.record import read_record, sha256
+from skymill.provenance.checksum import seal, sha256
+from skymill.provenance.record import read_record
 from skymill.training.card import load_model, read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,15 +160,18 @@ def make_record(path: Path) -> None:
         "version": "0123456789",
         "params": {"a": [1, 2.5]},
         "parents": {},
+        "outputs": {"tile.fits": "0" * 64},
+        "inputs": {},
+        "rows": 1,
     }
-    path.write_text(json.dumps(record), encoding="utf-8")
+    path.write_text(seal(json.dumps(record, indent=1)), encoding="utf-8")
 
 
 def read_any_record(path: Path) -> Any:
     folder = path.parent / "artifact"
     folder.mkdir(exist_ok=True)
     (folder / "provenance.json").write_bytes(path.read_bytes())
-    return sorted(read_record(folder))
+    return read_record(folder)
 
 
 TARGETS = {
@@ -179,7 +183,7 @@ TARGETS = {
     "weights_header": Target(make_weights, read_any_weights, "bytes"),
     "stamps": Target(make_stamps, read_stamps, "bytes", is_checked=True),
     "catalogue": Target(make_catalogue, read_catalogue, "bytes", is_checked=True),
-    "record": Target(make_record, read_any_record, "words"),
+    "record": Target(make_record, read_any_record, "words", is_checked=True),
 }
 
 

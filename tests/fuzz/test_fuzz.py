@@ -1,6 +1,7 @@
 """Spoiled files of every kind end valid or refused in one line; ``benchmarks/fuzz.py`` does thousands of them."""
 
-import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +16,6 @@ from targets import TARGETS, outcome  # noqa: E402 - beside this file, for the b
 
 EXAMPLES = {"card": 30}
 """Of each kind, where a reading takes long; 60 of the others."""
-AWAITED = ("image", "stamps", "catalogue", "record")
-"""Files whose readers do not yet notice all damage: only the benchmark spoils these."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -27,7 +26,9 @@ def test_a_whole_file_is_read(name, tmp_path):
     TARGETS[name].read(path)
 
 
-@pytest.mark.parametrize("name", [name for name in TARGETS if name not in AWAITED])
+# astropy leaves a file open that it could not make sense of.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", TARGETS)
 def test_a_spoiled_file_is_valid_or_refused_in_one_line(name, tmp_path):
     seen = set()
 
@@ -45,15 +46,11 @@ def test_a_spoiled_file_is_valid_or_refused_in_one_line(name, tmp_path):
     assert "refused" in seen
 
 
-def test_the_benchmark_counts_what_its_workers_say(tmp_path, capsys):
-    path = HERE.parents[1] / "benchmarks/fuzz.py"
-    specification = importlib.util.spec_from_file_location("fuzz", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-
-    failures = module.main(["20", "--targets", "tiles", "config"])
-
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert failures == 0
+def test_the_benchmark_counts_what_its_workers_say(repository):
+    command = [sys.executable, "benchmarks/fuzz.py", "20", "--targets", "tiles", "config"]
+    environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert done.returncode == 0, done.stdout + done.stderr
     assert [row.split(" | ")[0] for row in rows[1:]] == ["| tiles", "| config"]
     assert all(" 0 | 0 | 0 | 0 | 0 |" in row for row in rows[1:])

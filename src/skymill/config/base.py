@@ -52,9 +52,8 @@ def fill_from_preset(values: Any, presets: Mapping[str, Mapping[str, Any]], defa
     piece : str
         Key of a piece with a ``kind``; it is mixed key by key if the given one is of the preset's kind.
     """
-    if not isinstance(values, Mapping) or values.get("preset", default) not in list(
-        presets
-    ):  # It may be a list.
+    # What is named may be anything, also a list.
+    if not isinstance(values, Mapping) or values.get("preset", default) not in list(presets):
         return values
     preset = presets[values.get("preset", default)]
     below, given = preset[piece], values.get(piece)

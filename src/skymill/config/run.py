@@ -351,7 +351,7 @@ def load_config(source: str | Path | Mapping[str, Any]) -> RunConfig:
 def _read(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(path, expected="a YAML file", found=str(error)) from error
 
 

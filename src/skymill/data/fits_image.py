@@ -134,8 +134,22 @@ def read_image(path: str | Path, hdu: int | str | None = None, others: Sequence[
             raise DataError(
                 where, expected="an image with pixels", found=f"shape {getattr(data, 'shape', ())}"
             )
-        primary = hdus[0].header.copy()
-        return FitsImage(data, chosen.header.copy(), where, _tables(hdus, chosen.header), primary)
+        header, primary = _readable(where, chosen.header), _readable(str(path), hdus[0].header)
+        return FitsImage(data, header, where, _tables(hdus, header), primary)
+
+
+def _readable(where: str, header: fits.Header) -> fits.Header:
+    """Return a copy of a header without the cards that astropy cannot read, which is said."""
+    found = fits.Header()
+    for card in header.cards:
+        try:
+            copy = fits.Card.fromstring(str(card))
+            # astropy reads a card when its value is asked for.
+            _ = copy.value
+            found.append(copy, end=True)
+        except (ValueError, fits.VerifyError) as error:
+            log.warning("%s: the card '%s' is left out: %s", where, card.keyword, error)
+    return found
 
 
 def _check_axes(path: str | Path) -> None:

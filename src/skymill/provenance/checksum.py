@@ -69,9 +69,9 @@ def read_sealed(path: str | Path, what: str, remedy: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(path, expected=what, found=f"JSON of kind {type(content).__name__}", remedy=remedy)
     last = LIKE_A_SEAL.search(text)
-    if last is None:
+    if last is None and not any(key.startswith(SEAL[0]) for key in content):
         return content
-    if content.pop(SEAL, None) != _digest(text[: last.start()]):
+    if last is None or content.pop(SEAL, None) != _digest(text[: last.start()]):
         raise DataError(
             path, expected=f"{what} as it was written", found="another content than its seal's", remedy=remedy
         )

@@ -202,3 +202,17 @@ def test_more_axes_than_the_standard_has_are_refused_at_once(tmp_path):
 
     with pytest.raises(DataError, match="NAXIS = 99999999"):
         read_image(path)
+
+
+@pytest.mark.parametrize("card", [b"BUNIT   = 0.?4\x0b\x16Y", b"BUNIT   = 1\x00"])
+def test_a_card_that_cannot_be_read_is_left_out_and_said(tmp_path, caplog, card):
+    path = tmp_path / "a.fits"
+    fits.writeto(path, np.ones((4, 5), np.float32), fits.Header({"BUNIT": "nJy", "FILTER": "r"}))
+    content = path.read_bytes()
+    at = content.index(b"BUNIT")
+    path.write_bytes(content[:at] + card.ljust(80) + content[at + 80 :])
+    image = read_image(path)
+    assert image.data.shape == (4, 5)
+    assert image.header["FILTER"] == "r"
+    assert "BUNIT" not in image.header
+    assert "the card 'BUNIT' is left out" in caplog.text
