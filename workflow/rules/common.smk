@@ -120,7 +120,8 @@ def made_for(stage, role):
 
 def outside_of(stage):
     """Files of the user, by role. Snakemake does not look at them, as they count by content, which is in the version,
-    may have any name, and fail alone where they are not there. It keeps no note of them, as this asks for `input`."""
+    may have any name, and fail alone where they are not there. It keeps no note of them, as this asks for `input`.
+    """
 
     def paths(wildcards, input):
         return plan.artifact(stage, wildcards.name, wildcards.version).outside()
