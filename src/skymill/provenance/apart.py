@@ -16,6 +16,8 @@ Item = TypeVar("Item")
 
 PR_SET_PDEATHSIG = 1
 """``prctl`` of Linux: the signal that a process gets when the one that started it dies."""
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit status of a process that was interrupted, as shells give it."""
 SIGNALS_OF_MEMORY = {signal.SIGKILL}
 """Signals with which the kernel and Slurm end what takes too much memory."""
 
@@ -55,9 +57,6 @@ def one_by_one(items: Sequence[Item], work: Callable[[Item], Any]) -> Iterator[t
             raise KeyboardInterrupt
         if waiting:
             yield waiting.pop(0), None, how_it_ended(process.exitcode)
-
-
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def how_it_ended(exitcode: int) -> str:

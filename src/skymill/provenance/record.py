@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from skymill.provenance.atomic import write_text
 from skymill.provenance.checksum import read_sealed, seal, sha256
 from skymill.provenance.code import PACKAGE, SOURCE, package_stamp
 from skymill.provenance.outside import check_identities
+from skymill.provenance.recipe import VERSION_DIGITS
 
 FILENAME = "provenance.json"
 PACKAGES = (
@@ -170,7 +172,20 @@ def check_inputs(files: Mapping[str, str | Path]) -> dict[str, str]:
 def _artifact_of(path: str | Path) -> Path | None:
     """Return the folder of the artifact that a file belongs to, None for files that are no artifact's."""
     folders = list(Path(path).parents)[:2]
-    return next((folder for folder in folders if (folder / FILENAME).is_file()), None)
+    return next(
+        (folder for folder in folders if (folder / FILENAME).is_file() and _is_artifact(folder)), None
+    )
+
+
+def _is_artifact(folder: Path) -> bool:
+    """Whether a record is one of ours: other programs write files of that name, too."""
+    if re.fullmatch(rf"[0-9a-f]{{{VERSION_DIGITS}}}", folder.name):
+        return True
+    try:
+        read_record(folder)
+    except DataError:
+        return False
+    return True
 
 
 def _check_artifact(folder: Path, known: dict[tuple, str]) -> None:

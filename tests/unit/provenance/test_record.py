@@ -267,3 +267,18 @@ def test_records_of_the_time_before_seals_are_read(parent):
     (parent / FILENAME).write_text(json.dumps(record, indent=1) + "\n")
 
     assert read_record(parent) == record
+
+
+def test_a_record_of_another_program_beside_a_file_is_not_ours(tmp_path):
+    (tmp_path / "provenance.json").write_text('{"made by": "somebody"}')
+    (tmp_path / "image.fits").write_bytes(b"12345")
+    assert check_inputs({"image": tmp_path / "image.fits"}) == {"image": sha256(tmp_path / "image.fits")}
+
+
+def test_a_damaged_record_in_an_artifacts_folder_is_damage(tmp_path):
+    folder = tmp_path / "0123456789"
+    folder.mkdir()
+    (folder / "provenance.json").write_text('{"made by": "somebody"}')
+    (folder / "tile.fits").write_bytes(b"12345")
+    with pytest.raises(DataError, match="expected a provenance record"):
+        check_inputs({"tile": folder / "tile.fits"})
