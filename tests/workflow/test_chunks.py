@@ -148,7 +148,9 @@ def test_a_bad_tile_is_the_only_one_concerned(in_pairs, again):
 
     done = workflow.run()
     assert done.returncode != 0
-    assert "1 of 5 tiles: expected all to be made, found the failures above; the others are kept" in done.stdout
+    assert (
+        "1 of 5 tiles: expected all to be made, found the failures above; the others are kept" in done.stdout
+    )
     assert "t3.fits: expected a whole FITS file" in done.stdout
     after = written(workflow)
     assert {name for name in after if after[name] != before.get(name)} == {"t2.cnn", "t2.injected.sep"}
