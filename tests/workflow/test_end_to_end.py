@@ -29,7 +29,7 @@ DETECTORS = {"cnn", "unet", "source_extractor", "sep", "photutils"}
 
 def test_the_run_leaves_its_face(finished):
     assert {path.name for path in finished.face.iterdir()} == {
-        *("report.html", "metrics.json", "manifest.json", "catalogues", "figures"),
+        *("report.html", "metrics.json", "manifest.json", "catalogues", "figures", "SHA256SUMS"),
     }
     assert "<html" in (finished.face / "report.html").read_text()[:2000].lower()
 
