@@ -15,6 +15,7 @@ if not workflow.configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/lookup.smk"
 include: "workflow/rules/chunks.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/generator.smk"
